@@ -1,0 +1,3 @@
+//! The `loadtest` binary.
+
+fn main() {}

@@ -1,0 +1,50 @@
+//! The TOML file, read into checked and resolved values.
+//!
+//! The types here are configuration as the other rooms use it: defaults filled in, units parsed, presets applied, secrets
+//! loaded, names proven to exist. Whatever is wrong with a file is found before any of them exists, and all of it at once:
+//! every [`Problem`] names file, line and key and says what would be right.
+
+mod gateway;
+
+mod pool;
+
+mod preset;
+
+mod route;
+
+mod scheme;
+
+mod secret;
+
+mod source;
+
+use std::path::PathBuf;
+
+pub use gateway::GatewayConfig;
+pub use pool::PoolConfig;
+pub use preset::Preset;
+pub use route::{
+    BreakerConfig, FileSink, Fill, From, HttpAuth, HttpSink, HttpTls, QueueConfig, RetryConfig, RouteConfig,
+    SinkConfig, TypePattern, WhenFull,
+};
+pub use scheme::{Algorithm, Encoding, KeyForm, Scheme, SignatureForm, SignedPart, Stamp, StampPlace, StampUnit};
+pub use secret::Secret;
+pub use source::{
+    Ack, ApiKey, Auth, BasicAuth, Challenge, Locator, Place, Pointer, RefuseConfig, ReplyConfig, SignatureAuth,
+    SourceConfig,
+};
+
+/// A whole configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `[gateway]`
+    pub gateway: GatewayConfig,
+    /// `[journal] dir`: where hookgate keeps what must outlive the process; dead letters for now.
+    pub data_dir: PathBuf,
+    /// `[[source]]`, in the order of the file.
+    pub sources: Vec<SourceConfig>,
+    /// `[[route]]`, of the main file and then of `routes.d/*.toml` in the order of their names.
+    pub routes: Vec<RouteConfig>,
+    /// `[[pool]]`; the first is the default pool, called `default`, written or not.
+    pub pools: Vec<PoolConfig>,
+}

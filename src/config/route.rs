@@ -1,0 +1,180 @@
+//! `[[route]]`: which events go to which processor, and how.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::{HeaderName, StatusCode, Uri};
+
+use super::Secret;
+
+/// One route: match, queue, processor.
+#[derive(Debug, Clone)]
+pub struct RouteConfig {
+    /// Its name: in metrics, logs, dead letters and commands.
+    pub name: String,
+    /// What it takes; an event that fits any of these is taken once.
+    pub from: Vec<From>,
+    /// Take only events whose type a signature covers.
+    pub signed_type: bool,
+    /// The index of its pool in [`super::Config::pools`].
+    pub pool: usize,
+    /// Deliveries at once, over all workers of the pool.
+    pub in_flight: usize,
+    /// Deliveries per second; `None` is no limit.
+    pub max_rate: Option<u32>,
+    /// What may wait in memory.
+    pub queue: QueueConfig,
+    /// What happens to an event when the queue is full.
+    pub when_full: WhenFull,
+    /// When and how often a failed delivery is tried again.
+    pub retry: RetryConfig,
+    /// When to stop trying a processor that is down.
+    pub breaker: BreakerConfig,
+    /// The processor.
+    pub to: SinkConfig,
+}
+
+/// Which events of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct From {
+    /// The index of the source in [`super::Config::sources`].
+    pub source: usize,
+    /// Patterns of which one must match.
+    pub types: Vec<TypePattern>,
+}
+
+/// A pattern for event types.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum TypePattern {
+    /// `*`: every event, also one without a type.
+    Any,
+    /// `invoice.paid`: this type.
+    Exact(String),
+    /// `invoice.*`: every type that starts with `invoice.`. The text is kept with its dot.
+    Under(String),
+    /// Any other use of `*`, each standing for any text: `*.created`, `order.*.paid`.
+    Glob(String),
+}
+
+/// Bounds of a route's queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueConfig {
+    /// Events, those waiting for another attempt included.
+    pub events: usize,
+    /// Bytes of their bodies.
+    pub bytes: usize,
+}
+
+/// What happens to an event for which a route has no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenFull {
+    /// The sender is refused with 503, and no other route gets the event either.
+    Refuse,
+    /// This route goes without it, counted; the others get it.
+    Drop,
+}
+
+/// Retries of failed deliveries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetryConfig {
+    /// Attempts in all, the first included.
+    pub attempts: u32,
+    /// Longest wait before the second attempt; it doubles with each, and the wait is drawn evenly from zero to it.
+    pub first: Duration,
+    /// The most it grows to, and the longest `Retry-After` that is honoured.
+    pub max: Duration,
+    /// An event older than this is not tried again.
+    pub age: Duration,
+    /// Statuses that no retry would change.
+    pub final_statuses: Vec<StatusCode>,
+}
+
+/// When a route stops reading because its processor is down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BreakerConfig {
+    /// Failures in a row after which it opens.
+    pub failures: u32,
+    /// How long after opening, and after each failed probe, the next probe goes out.
+    pub probe_every: Duration,
+    /// Dead letters without a success between them after which the route is paused.
+    pub pause_after_dead: u32,
+}
+
+/// The processor of a route.
+#[derive(Debug, Clone)]
+pub enum SinkConfig {
+    /// An HTTP endpoint.
+    Http(Box<HttpSink>),
+    /// Lines of JSON in a file.
+    File(FileSink),
+    /// Lines of JSON on standard output.
+    Stdout,
+    /// Nothing: every delivery succeeds. For measurements.
+    Discard,
+    /// A function that the embedding program registers with `Gateway::builder().handler(…)`.
+    Handler,
+}
+
+/// An HTTP processor.
+#[derive(Debug, Clone)]
+pub struct HttpSink {
+    /// `http` or `https`, with a host.
+    pub url: Uri,
+    /// Headers that every delivery carries.
+    pub headers: Vec<(HeaderName, Fill)>,
+    /// Credentials.
+    pub auth: Option<HttpAuth>,
+    /// Trust and identity for `https`.
+    pub tls: HttpTls,
+    /// Secrets of the Standard Webhooks signature, one signature each; empty for none.
+    pub sign: Vec<Secret>,
+    /// From connecting to the end of the answer.
+    pub timeout: Duration,
+    /// For connecting, TLS included.
+    pub connect_timeout: Duration,
+}
+
+/// The value of a configured header: text, or a secret.
+#[derive(Debug, Clone)]
+pub enum Fill {
+    /// Text that may be shown.
+    Text(String),
+    /// A secret.
+    Secret(Secret),
+}
+
+/// Credentials for a processor.
+#[derive(Debug, Clone)]
+pub enum HttpAuth {
+    /// `Authorization: Basic`.
+    Basic {
+        /// The user.
+        user: String,
+        /// The password.
+        password: Secret,
+    },
+    /// `Authorization: Bearer`.
+    Bearer(Secret),
+}
+
+/// TLS towards a processor.
+#[derive(Debug, Clone, Default)]
+pub struct HttpTls {
+    /// PEM file of the authorities to trust instead of the system's.
+    pub ca: Option<PathBuf>,
+    /// PEM file of the client certificate chain.
+    pub cert: Option<PathBuf>,
+    /// PEM file of its key. There exactly if `cert` is.
+    pub key: Option<PathBuf>,
+}
+
+/// A file that deliveries are appended to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSink {
+    /// The file.
+    pub path: PathBuf,
+    /// Bytes after which it is renamed to `path.1` and a new one begun.
+    pub rotate: u64,
+    /// How many renamed files stay.
+    pub keep: usize,
+}

@@ -1,0 +1,148 @@
+//! `[[source]]`: one provider's endpoint.
+
+use std::time::Duration;
+
+use http::{HeaderName, StatusCode};
+
+use super::{Scheme, Secret};
+
+/// One endpoint that a provider posts to.
+#[derive(Debug, Clone)]
+pub struct SourceConfig {
+    /// Its name: in routes, metrics, logs and the `hookgate-source` header.
+    pub name: String,
+    /// Its path, exact bytes. `{segment}` stands for one segment that is not empty.
+    pub path: String,
+    /// The preset it started from, for display.
+    pub preset: Option<String>,
+    /// Who may send. Everything that is written here must be proven.
+    pub auth: Auth,
+    /// Where the type may be, the first that is there counting.
+    pub event_type: Vec<Locator>,
+    /// Where the delivery id may be, likewise.
+    pub delivery_id: Vec<Locator>,
+    /// A request that is answered in place and delivered to no route.
+    pub challenge: Option<Challenge>,
+    /// What the acknowledgement means.
+    pub ack: Ack,
+    /// Largest body in bytes.
+    pub max_body: usize,
+    /// From the first byte of the head to the answer: what the provider waits, less a margin.
+    pub deadline: Duration,
+    /// The answer to an accepted event.
+    pub reply: ReplyConfig,
+    /// The answer to a sender that did not prove itself.
+    pub refuse: RefuseConfig,
+    /// Headers that are kept with the event, besides `content-type`.
+    pub keep_headers: Vec<HeaderName>,
+}
+
+/// Who may send. `auth = "none"` leaves all of it empty.
+#[derive(Debug, Clone, Default)]
+pub struct Auth {
+    /// A signature over the request.
+    pub signature: Option<SignatureAuth>,
+    /// User and password.
+    pub basic: Option<BasicAuth>,
+    /// A key in a header of its own.
+    pub api_key: Option<ApiKey>,
+    /// Tokens, any of which may stand in `Authorization: Bearer`.
+    pub bearer: Vec<Secret>,
+}
+
+/// A signature scheme with its secrets.
+#[derive(Debug, Clone)]
+pub struct SignatureAuth {
+    /// The scheme.
+    pub scheme: Scheme,
+    /// Secrets, any of which may have been used: more than one while rotating. Never empty.
+    pub secrets: Vec<Secret>,
+}
+
+/// Basic credentials.
+#[derive(Debug, Clone)]
+pub struct BasicAuth {
+    /// The user.
+    pub user: String,
+    /// Passwords, any of which counts. Never empty.
+    pub passwords: Vec<Secret>,
+    /// A query parameter in which base64 of `user:password` may stand instead of `Authorization` (`boomi_auth`).
+    pub url_parameter: Option<String>,
+}
+
+/// A key in a header.
+#[derive(Debug, Clone)]
+pub struct ApiKey {
+    /// The header.
+    pub header: HeaderName,
+    /// Keys, any of which counts. Never empty.
+    pub keys: Vec<Secret>,
+}
+
+/// Where a type or an id is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Locator {
+    /// The place.
+    pub place: Place,
+    /// A JSON member that is appended with a dot if the body has it: `issues` and `/action` make `issues.opened`.
+    pub append: Option<Pointer>,
+}
+
+/// A place in a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// The value of a header.
+    Header(HeaderName),
+    /// The `{segment}` of the source's path with this name.
+    Path(String),
+    /// A query parameter.
+    Query(String),
+    /// A string or number in a JSON body.
+    Json(Pointer),
+    /// Fixed text.
+    Constant(String),
+}
+
+/// A JSON pointer (RFC 6901), its segments unescaped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pointer(pub Vec<String>);
+
+/// A challenge that proves to the provider who owns the endpoint: answered with a member of its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Challenge {
+    /// The member that tells a challenge from an event.
+    pub when: Pointer,
+    /// Its value in a challenge.
+    pub is: String,
+    /// The member whose text is the answer, as `text/plain` with status 200.
+    pub echo: Pointer,
+}
+
+/// What a success answer promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ack {
+    /// Every matching route has taken the event into memory. It does not survive the process.
+    Memory,
+}
+
+/// A success answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplyConfig {
+    /// Its status: 2xx.
+    pub status: StatusCode,
+    /// Its content type; `None` only where the body is empty.
+    pub content_type: Option<String>,
+    /// Its body, in which `{id}` and `{type}` are filled in, escaped for the content type. `{{` and `}}` are braces.
+    pub body: String,
+}
+
+/// The answer to a sender that did not prove itself; what is `None` is hookgate's own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RefuseConfig {
+    /// Its status: 4xx or 5xx.
+    pub status: Option<StatusCode>,
+    /// Its content type.
+    pub content_type: Option<String>,
+    /// Its body, as it is.
+    pub body: Option<String>,
+}

@@ -1,0 +1,152 @@
+//! Counts and latencies.
+//!
+//! On the io path every counter has one writer, its thread, and many readers: adding is a load and a store without a lock
+//! prefix, and a reader sums over the threads. Where several workers count the same thing, [`SharedCounter`] is used.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::refusal::Refusal;
+
+/// A count with one writing thread.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds one. Only the owning thread may call this: two writers would lose counts.
+    pub(crate) fn increment(&self) {
+        self.add(1);
+    }
+
+    /// Adds `n`, under the same condition.
+    pub(crate) fn add(&self, n: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+
+    /// The count now.
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A count with any number of writers.
+#[derive(Debug, Default)]
+pub(crate) struct SharedCounter(AtomicU64);
+
+impl SharedCounter {
+    /// Adds one.
+    pub(crate) fn increment(&self) {
+        self.add(1);
+    }
+
+    /// Adds `n`.
+    pub(crate) fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// The count now.
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Upper bounds of the latency buckets, in microseconds. What is above the last is in the bucket `+Inf`.
+pub(crate) const LATENCY_BOUNDS_US: [u64; 18] = [
+    50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 51_200, 102_400, 204_800, 409_600, 1_000_000,
+    3_000_000, 10_000_000, 60_000_000,
+];
+
+/// A latency histogram with fixed buckets.
+#[derive(Debug, Default)]
+pub(crate) struct Latencies {
+    buckets: [SharedCounter; LATENCY_BOUNDS_US.len() + 1],
+    sum_us: SharedCounter,
+}
+
+impl Latencies {
+    /// Counts one latency.
+    pub(crate) fn record(&self, latency: Duration) {
+        let us = latency.as_micros() as u64;
+        let bucket = LATENCY_BOUNDS_US.partition_point(|&bound| bound < us);
+        self.buckets[bucket].increment();
+        self.sum_us.add(us);
+    }
+
+    /// Counts per bucket, not cumulated, the last one being `+Inf`; and the sum in microseconds.
+    pub(crate) fn read(&self) -> ([u64; LATENCY_BOUNDS_US.len() + 1], u64) {
+        (std::array::from_fn(|at| self.buckets[at].get()), self.sum_us.get())
+    }
+}
+
+/// What one io thread counts about one source.
+#[derive(Debug, Default)]
+pub(crate) struct SourceCounters {
+    /// Events accepted and acknowledged.
+    pub(crate) accepted: Counter,
+    /// Accepted events that no route matched.
+    pub(crate) unrouted: Counter,
+    /// Handshakes answered.
+    pub(crate) handshakes: Counter,
+    /// Bytes of accepted bodies.
+    pub(crate) body_bytes: Counter,
+    /// Refused requests, by [`Refusal::index`].
+    pub(crate) refused: [Counter; Refusal::ALL.len()],
+    /// Answers that left within the source's deadline.
+    pub(crate) deadline_met: Counter,
+    /// Answers that left after it.
+    pub(crate) deadline_missed: Counter,
+    /// First byte of the head to the answer, for accepted events.
+    pub(crate) ack: Latencies,
+}
+
+/// What one io thread counts about its connections and about requests that reached no source.
+#[derive(Debug, Default)]
+pub(crate) struct ListenCounters {
+    /// Connections accepted.
+    pub(crate) connections_opened: Counter,
+    /// Connections ended, for whatever reason.
+    pub(crate) connections_closed: Counter,
+    /// Connections turned away at the connection limit.
+    pub(crate) connections_refused: Counter,
+    /// Connections closed because the head of a request took too long.
+    pub(crate) head_timeouts: Counter,
+    /// Idle connections closed.
+    pub(crate) idle_timeouts: Counter,
+    /// Requests that no source could be found for, by [`Refusal::index`].
+    pub(crate) refused: [Counter; Refusal::ALL.len()],
+}
+
+/// Everything one io thread counts. Aligned so that two threads never write to one cache line.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct IoCounters {
+    pub(crate) listen: ListenCounters,
+    /// One entry per source, in the order of the configuration.
+    pub(crate) sources: Vec<SourceCounters>,
+}
+
+impl IoCounters {
+    /// Counters for a configuration of so many sources.
+    pub(crate) fn new(sources: usize) -> Self {
+        Self {
+            listen: ListenCounters::default(),
+            sources: std::iter::repeat_with(SourceCounters::default).take(sources).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_latency_falls_into_the_first_bucket_that_holds_it() {
+        let latencies = Latencies::default();
+        latencies.record(Duration::from_micros(50));
+        latencies.record(Duration::from_micros(51));
+        latencies.record(Duration::from_secs(3600));
+        let (buckets, sum_us) = latencies.read();
+        assert_eq!((buckets[0], buckets[1], buckets[LATENCY_BOUNDS_US.len()]), (1, 1, 1));
+        assert_eq!(sum_us, 50 + 51 + 3_600_000_000);
+    }
+}

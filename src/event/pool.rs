@@ -1,0 +1,288 @@
+//! Preallocated buffers of one io thread, and the draft of an event that is built in one of them.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::budget::Budget;
+use super::id::IdSource;
+use super::record::{Event, EventMeta, Found, Piece, Record, Span};
+
+/// Buffers a thread keeps for reuse.
+const BUFFERS_KEPT: usize = 512;
+
+/// Buffers made before the first request.
+const BUFFERS_AT_START: usize = 64;
+
+/// Bytes of a fresh buffer: a small event with its head fits, one grown to a large body is kept up to [`KEPT_BYTES_MAX`].
+const BUFFER_BYTES: usize = 4 << 10;
+
+/// A buffer that has grown past this is freed rather than kept, so that a burst of large bodies does not hold memory.
+const KEPT_BYTES_MAX: usize = 64 << 10;
+
+/// Where records of one io thread return to.
+#[derive(Debug)]
+pub(super) struct Home {
+    free: Sender<Vec<u8>>,
+    budget: Arc<Budget>,
+}
+
+impl Home {
+    /// Called by whichever thread drops the last reference to a record.
+    pub(super) fn take_back(&self, mut buffer: Vec<u8>, reserved: usize) {
+        self.budget.give_back(reserved);
+        if (BUFFER_BYTES..=KEPT_BYTES_MAX).contains(&buffer.capacity()) {
+            buffer.clear();
+            // Full, or the io thread is gone: the buffer is freed.
+            let _ = self.free.try_send(buffer);
+        }
+    }
+}
+
+/// The preallocated buffers of one io thread.
+#[derive(Debug)]
+pub(crate) struct RecordPool {
+    home: Arc<Home>,
+    free: Receiver<Vec<u8>>,
+}
+
+impl RecordPool {
+    /// A pool whose records draw on `budget`.
+    pub(crate) fn new(budget: Arc<Budget>) -> Self {
+        let (sender, free) = bounded(BUFFERS_KEPT);
+        for _ in 0..BUFFERS_AT_START {
+            let _ = sender.try_send(Vec::with_capacity(BUFFER_BYTES));
+        }
+        Self { home: Arc::new(Home { free: sender, budget }), free }
+    }
+
+    /// An empty draft. Allocates only when every buffer is out.
+    pub(crate) fn draft(&self) -> Draft {
+        let bytes = self.free.try_recv().unwrap_or_else(|_| Vec::with_capacity(BUFFER_BYTES));
+        Draft {
+            record: Record {
+                bytes,
+                source: Span::default(),
+                method: Span::default(),
+                target: Span::default(),
+                headers: Span::default(),
+                body: Span::default(),
+                event_type: None,
+                id: Span::default(),
+                type_signed: false,
+                received: UNIX_EPOCH,
+                received_at: Instant::now(),
+                reserved: 0,
+                home: Arc::clone(&self.home),
+            },
+        }
+    }
+}
+
+/// An event that is being received. The parts are written in the order of the record: head, headers, body, meta, seal.
+/// Dropping it gives everything back.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    record: Record,
+}
+
+impl Draft {
+    /// Takes `bytes` more out of the memory budget, or `false` if there is no room.
+    pub(crate) fn reserve(&mut self, bytes: usize) -> bool {
+        let granted = self.record.home.budget.take(bytes);
+        if granted {
+            self.record.reserved += bytes;
+        }
+        granted
+    }
+
+    /// Writes source, method and target (without credentials).
+    pub(crate) fn head(&mut self, source: &str, method: &str, target: &str) {
+        self.record.source = self.append(source.as_bytes());
+        self.record.method = self.append(method.as_bytes());
+        self.record.target = self.append(target.as_bytes());
+        let end = self.end();
+        self.record.headers = Span { start: end, end };
+        self.record.body = Span { start: end, end };
+    }
+
+    /// Writes one kept header; `name` is lower-case. A value cannot hold a line break: hyper refuses such a request.
+    pub(crate) fn header(&mut self, name: &str, value: &[u8]) {
+        self.append(name.as_bytes());
+        self.append(b": ");
+        self.append(value);
+        self.append(b"\r\n");
+        let end = self.end();
+        self.record.headers.end = end;
+        self.record.body = Span { start: end, end };
+    }
+
+    /// Makes room for a body of this length, which is what the sender announced.
+    pub(crate) fn expect_body(&mut self, length: usize) {
+        self.record.bytes.reserve(length);
+    }
+
+    /// Copies one frame of the body: the only copy that is made of it.
+    pub(crate) fn push_body(&mut self, frame: &[u8]) {
+        self.append(frame);
+        self.record.body.end = self.end();
+    }
+
+    /// The body so far.
+    pub(crate) fn body(&self) -> &[u8] {
+        self.record.bytes_of(self.record.body)
+    }
+
+    /// Seals the draft. Without an id from the provider it is given one from `ids`.
+    pub(crate) fn seal(
+        mut self,
+        meta: EventMeta<'_>,
+        type_signed: bool,
+        now: (Instant, SystemTime),
+        ids: &mut IdSource,
+    ) -> Event {
+        let (received_at, received) = now;
+        self.record.received = received;
+        self.record.received_at = received_at;
+        self.record.type_signed = type_signed;
+        self.record.event_type = meta.event_type.map(|found| self.place(found));
+        self.record.id = match meta.id {
+            Some(found) => self.place(found),
+            None => {
+                let unix = received.duration_since(UNIX_EPOCH).unwrap_or_default();
+                self.append(&ids.next(unix.as_millis() as u64))
+            }
+        };
+        Event(Arc::new(self.record))
+    }
+
+    /// A found text that is a slice of the body stays there; any other is written behind it.
+    fn place(&mut self, found: Found<'_>) -> Span {
+        match (found.piece, found.appended) {
+            (Piece::Body(range), None) => self.in_body(&range),
+            (piece, None) => self.append_piece(&piece),
+            (piece, Some(appended)) => {
+                let start = self.append_piece(&piece).start;
+                self.append(b".");
+                let end = self.append_piece(&appended).end;
+                Span { start, end }
+            }
+        }
+    }
+
+    fn append_piece(&mut self, piece: &Piece<'_>) -> Span {
+        match piece {
+            Piece::Head(text) => self.append(text.as_bytes()),
+            Piece::Decoded(text) => self.append(text.as_bytes()),
+            Piece::Body(range) => {
+                let start = self.end();
+                let from = self.in_body(range).range();
+                if from.end <= self.record.bytes.len() {
+                    self.record.bytes.extend_from_within(from);
+                }
+                Span { start, end: self.end() }
+            }
+        }
+    }
+
+    fn in_body(&self, range: &Range<usize>) -> Span {
+        let start = self.record.body.start;
+        Span { start: start + range.start as u32, end: start + range.end as u32 }
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Span {
+        let start = self.end();
+        self.record.bytes.extend_from_slice(bytes);
+        Span { start, end: self.end() }
+    }
+
+    /// Offsets are 32 bits: `max_body` is at most 1 GiB.
+    fn end(&self) -> u32 {
+        self.record.bytes.len() as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool() -> (RecordPool, Arc<Budget>) {
+        let budget = Arc::new(Budget::new(1 << 20));
+        (RecordPool::new(Arc::clone(&budget)), budget)
+    }
+
+    fn now() -> (Instant, SystemTime) {
+        (Instant::now(), SystemTime::now())
+    }
+
+    #[test]
+    fn an_event_gives_back_every_part_as_it_was_written() {
+        let (pool, _) = pool();
+        let mut draft = pool.draft();
+        draft.head("github", "POST", "/hooks/github?a=b");
+        draft.header("content-type", b"application/json");
+        draft.header("x-github-event", b"issues");
+        draft.push_body(br#"{"action":"#);
+        draft.push_body(br#""opened"}"#);
+        let meta = EventMeta {
+            event_type: Some(Found { piece: Piece::Head("issues"), appended: Some(Piece::Body(11..17)) }),
+            id: Some(Found { piece: Piece::Body(11..17), appended: None }),
+        };
+        let event = draft.seal(meta, true, now(), &mut IdSource::new());
+        assert_eq!(event.source(), "github");
+        assert_eq!(event.method(), "POST");
+        assert_eq!(event.target(), "/hooks/github?a=b");
+        assert_eq!(event.body(), br#"{"action":"opened"}"#);
+        assert_eq!(event.event_type(), Some("issues.opened"));
+        assert_eq!(event.id(), "opened");
+        assert_eq!(event.header("x-github-event"), Some(b"issues".as_slice()));
+        assert_eq!(event.headers().count(), 2);
+    }
+
+    #[test]
+    fn an_event_without_an_id_is_given_one() {
+        let (pool, _) = pool();
+        let mut draft = pool.draft();
+        draft.head("erp", "POST", "/");
+        let event = draft.seal(EventMeta::default(), false, now(), &mut IdSource::new());
+        assert_eq!(event.id().len(), 26);
+        assert_eq!(event.event_type(), None);
+        assert_eq!(event.body(), b"");
+    }
+
+    #[test]
+    fn the_last_holder_returns_buffer_and_budget_from_any_thread() {
+        let (pool, budget) = pool();
+        let free_at_start = pool.free.len();
+        let mut draft = pool.draft();
+        assert!(draft.reserve(500));
+        draft.head("s", "POST", "/");
+        let event = draft.seal(EventMeta::default(), false, now(), &mut IdSource::new());
+        let other = event.clone();
+        drop(event);
+        assert_eq!((pool.free.len(), budget.used()), (free_at_start - 1, 500));
+        std::thread::spawn(move || drop(other)).join().unwrap();
+        assert_eq!((pool.free.len(), budget.used()), (free_at_start, 0));
+    }
+
+    #[test]
+    fn a_buffer_grown_by_a_large_body_is_not_kept() {
+        let (pool, _) = pool();
+        let free_at_start = pool.free.len();
+        let mut draft = pool.draft();
+        draft.expect_body(KEPT_BYTES_MAX + 1);
+        drop(draft);
+        assert_eq!(pool.free.len(), free_at_start - 1);
+    }
+
+    #[test]
+    fn a_draft_over_budget_takes_nothing() {
+        let (pool, budget) = pool();
+        let mut draft = pool.draft();
+        assert!(!draft.reserve(2 << 20));
+        drop(draft);
+        assert_eq!(budget.used(), 0);
+    }
+}

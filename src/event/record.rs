@@ -1,0 +1,167 @@
+//! One event's bytes and where its parts lie in them.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use super::pool::Home;
+
+/// A part of a record, as offsets into its bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Span {
+    pub(super) start: u32,
+    pub(super) end: u32,
+}
+
+impl Span {
+    pub(super) fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// What an event consists of. Text parts are UTF-8: they are copied from `str`s or checked before their span is set.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) bytes: Vec<u8>,
+    pub(super) source: Span,
+    pub(super) method: Span,
+    pub(super) target: Span,
+    pub(super) headers: Span,
+    pub(super) body: Span,
+    pub(super) event_type: Option<Span>,
+    pub(super) id: Span,
+    pub(super) type_signed: bool,
+    pub(super) received: SystemTime,
+    pub(super) received_at: Instant,
+    /// Bytes taken from the memory budget, given back when the record is dropped.
+    pub(super) reserved: usize,
+    pub(super) home: Arc<Home>,
+}
+
+impl Record {
+    pub(super) fn bytes_of(&self, span: Span) -> &[u8] {
+        self.bytes.get(span.range()).unwrap_or_default()
+    }
+
+    fn text_of(&self, span: Span) -> &str {
+        std::str::from_utf8(self.bytes_of(span)).unwrap_or_default()
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.home.take_back(std::mem::take(&mut self.bytes), self.reserved);
+    }
+}
+
+/// An accepted event: what the provider sent, byte for byte, and what hookgate learned about it. Cloning shares it.
+#[derive(Clone)]
+pub struct Event(pub(super) Arc<Record>);
+
+impl Event {
+    /// The name of the source that received it.
+    pub fn source(&self) -> &str {
+        self.0.text_of(self.0.source)
+    }
+
+    /// Its type, as the provider names it (`invoice.paid`), or `None` where the source could not tell.
+    pub fn event_type(&self) -> Option<&str> {
+        self.0.event_type.map(|span| self.0.text_of(span))
+    }
+
+    /// Whether a signature covers the bytes that [`Event::event_type`] comes from. A type that no signature covers is a
+    /// hint: whoever can replay a signed body can change it.
+    pub fn type_signed(&self) -> bool {
+        self.0.type_signed
+    }
+
+    /// The provider's delivery id, or one that hookgate gave it. Unique within the source as far as the provider keeps it so.
+    pub fn id(&self) -> &str {
+        self.0.text_of(self.0.id)
+    }
+
+    /// The request method.
+    pub fn method(&self) -> &str {
+        self.0.text_of(self.0.method)
+    }
+
+    /// The request target, path and query, without credentials.
+    pub fn target(&self) -> &str {
+        self.0.text_of(self.0.target)
+    }
+
+    /// The request headers that the source keeps: lower-case names, values as sent.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.0.bytes_of(self.0.headers).split_inclusive(|&byte| byte == b'\n').filter_map(|line| {
+            let line = line.strip_suffix(b"\r\n")?;
+            let colon = memchr::memchr(b':', line)?;
+            let (name, value) = line.split_at_checked(colon)?;
+            Some((std::str::from_utf8(name).ok()?, value.strip_prefix(b": ")?))
+        })
+    }
+
+    /// One of the kept headers, by its lower-case name.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
+    /// The body, byte for byte as it was received.
+    pub fn body(&self) -> &[u8] {
+        self.0.bytes_of(self.0.body)
+    }
+
+    /// When its body was complete, by the wall clock.
+    pub fn received(&self) -> SystemTime {
+        self.0.received
+    }
+
+    /// The same moment by the monotonic clock.
+    pub(crate) fn received_at(&self) -> Instant {
+        self.0.received_at
+    }
+}
+
+/// The body itself, so that `bytes::Bytes` can own an event and lend its body without a copy.
+impl AsRef<[u8]> for Event {
+    fn as_ref(&self) -> &[u8] {
+        self.body()
+    }
+}
+
+/// Bodies may hold personal data: debug output tells of an event, not its content.
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event")
+            .field("source", &self.source())
+            .field("type", &self.event_type())
+            .field("id", &self.id())
+            .field("body_bytes", &self.body().len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A text that was found in a request, where it lies or, if it had to be decoded, itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Piece<'head> {
+    /// These bytes of the body, which are UTF-8.
+    Body(Range<usize>),
+    /// A part of the request line or of a header.
+    Head(&'head str),
+    /// A JSON string with escapes, decoded.
+    Decoded(String),
+}
+
+/// A type or id: one piece, or two that are joined by a dot (`issues` and `opened`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Found<'head> {
+    pub(crate) piece: Piece<'head>,
+    pub(crate) appended: Option<Piece<'head>>,
+}
+
+/// What sniffing learned about an event.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct EventMeta<'head> {
+    pub(crate) event_type: Option<Found<'head>>,
+    pub(crate) id: Option<Found<'head>>,
+}

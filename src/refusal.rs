@@ -1,0 +1,162 @@
+//! Why a request is not taken. A refusal is a value that ends up in an answer, a counter and a log line; it never carries
+//! anything the sender wrote.
+
+use http::StatusCode;
+
+/// Every reason for which hookgate turns a request away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Refusal {
+    // What the listener sees before any source is known.
+    /// `Host` is missing, repeated or not a host.
+    BadHost,
+    /// A `Transfer-Encoding` whose framing is ambiguous.
+    BadTransferEncoding,
+    /// A transfer coding other than `chunked`.
+    UnsupportedTransferEncoding,
+    /// An `Expect` other than `100-continue`.
+    UnmetExpectation,
+    /// Request line and headers are longer than the limit.
+    HeadTooLarge,
+    /// No source has this path.
+    UnknownPath,
+    /// The source exists, but is not posted to.
+    WrongMethod,
+
+    // What is known from the head of a request to a source.
+    /// `Content-Length`, or what has arrived, is over the source's `max_body`.
+    BodyTooLarge,
+    /// The bodies in flight have used up `memory_budget`.
+    OverMemoryBudget,
+    /// Neither `Authorization` nor the credential parameter, API key or token is there.
+    MissingCredentials,
+    /// They are there and wrong.
+    WrongCredentials,
+    /// The signature header is missing.
+    MissingSignature,
+    /// The signature header is not of the scheme's form.
+    MalformedSignature,
+    /// The signature header, or one it depends on, is there more than once.
+    AmbiguousSignature,
+    /// The timestamp is missing or not of the scheme's form.
+    MalformedTimestamp,
+    /// The timestamp is older than the tolerance.
+    StaleTimestamp,
+    /// The timestamp is further ahead than the tolerance.
+    FutureTimestamp,
+
+    // What is known once the body is there.
+    /// The body did not arrive within its time limit.
+    BodyTimeout,
+    /// The body was cut off or its chunks are malformed.
+    BrokenBody,
+    /// No signature fits the body under any of the source's secrets.
+    WrongSignature,
+    /// A matching route has no room and refuses.
+    QueueFull,
+}
+
+impl Refusal {
+    /// All refusals, in the order of [`Refusal::index`].
+    pub(crate) const ALL: [Refusal; 21] = [
+        Refusal::BadHost,
+        Refusal::BadTransferEncoding,
+        Refusal::UnsupportedTransferEncoding,
+        Refusal::UnmetExpectation,
+        Refusal::HeadTooLarge,
+        Refusal::UnknownPath,
+        Refusal::WrongMethod,
+        Refusal::BodyTooLarge,
+        Refusal::OverMemoryBudget,
+        Refusal::MissingCredentials,
+        Refusal::WrongCredentials,
+        Refusal::MissingSignature,
+        Refusal::MalformedSignature,
+        Refusal::AmbiguousSignature,
+        Refusal::MalformedTimestamp,
+        Refusal::StaleTimestamp,
+        Refusal::FutureTimestamp,
+        Refusal::BodyTimeout,
+        Refusal::BrokenBody,
+        Refusal::WrongSignature,
+        Refusal::QueueFull,
+    ];
+
+    /// A dense number, for tables of counters.
+    pub(crate) fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The name in metrics, logs and answers: `wrong_signature`.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Refusal::BadHost => "bad_host",
+            Refusal::BadTransferEncoding => "bad_transfer_encoding",
+            Refusal::UnsupportedTransferEncoding => "unsupported_transfer_encoding",
+            Refusal::UnmetExpectation => "unmet_expectation",
+            Refusal::HeadTooLarge => "head_too_large",
+            Refusal::UnknownPath => "unknown_path",
+            Refusal::WrongMethod => "wrong_method",
+            Refusal::BodyTooLarge => "body_too_large",
+            Refusal::OverMemoryBudget => "over_memory_budget",
+            Refusal::MissingCredentials => "missing_credentials",
+            Refusal::WrongCredentials => "wrong_credentials",
+            Refusal::MissingSignature => "missing_signature",
+            Refusal::MalformedSignature => "malformed_signature",
+            Refusal::AmbiguousSignature => "ambiguous_signature",
+            Refusal::MalformedTimestamp => "malformed_timestamp",
+            Refusal::StaleTimestamp => "stale_timestamp",
+            Refusal::FutureTimestamp => "future_timestamp",
+            Refusal::BodyTimeout => "body_timeout",
+            Refusal::BrokenBody => "broken_body",
+            Refusal::WrongSignature => "wrong_signature",
+            Refusal::QueueFull => "queue_full",
+        }
+    }
+
+    /// The status it is answered with unless the source's `refuse` says otherwise.
+    pub(crate) fn status(self) -> StatusCode {
+        match self {
+            Refusal::BadHost | Refusal::BadTransferEncoding | Refusal::BrokenBody => StatusCode::BAD_REQUEST,
+            Refusal::UnsupportedTransferEncoding => StatusCode::NOT_IMPLEMENTED,
+            Refusal::UnmetExpectation => StatusCode::EXPECTATION_FAILED,
+            Refusal::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Refusal::UnknownPath => StatusCode::NOT_FOUND,
+            Refusal::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
+            Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+            Refusal::OverMemoryBudget | Refusal::QueueFull => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::UNAUTHORIZED,
+        }
+    }
+
+    /// Whether the sender failed to prove itself; only these answers are shaped by the source's `refuse`.
+    pub(crate) fn is_about_the_sender(self) -> bool {
+        self.status() == StatusCode::UNAUTHORIZED
+    }
+
+    /// Whether the connection can carry another request after this answer. It cannot where the framing of what follows is
+    /// in doubt.
+    pub(crate) fn closes_connection(self) -> bool {
+        matches!(
+            self,
+            Refusal::BadHost
+                | Refusal::BadTransferEncoding
+                | Refusal::UnsupportedTransferEncoding
+                | Refusal::HeadTooLarge
+                | Refusal::BodyTimeout
+                | Refusal::BrokenBody
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_stands_at_its_index() {
+        for (at, refusal) in Refusal::ALL.into_iter().enumerate() {
+            assert_eq!(refusal.index(), at, "{}", refusal.label());
+        }
+    }
+}
