@@ -78,6 +78,24 @@ impl Latencies {
     }
 }
 
+/// Refused requests, by their reason.
+#[derive(Debug, Default)]
+pub(crate) struct RefusalCounters([Counter; Refusal::ALL.len()]);
+
+impl RefusalCounters {
+    /// Counts one. Only the owning thread may call this.
+    pub(crate) fn note(&self, refusal: Refusal) {
+        if let Some(count) = self.0.get(refusal.index()) {
+            count.increment();
+        }
+    }
+
+    /// The count for one reason.
+    pub(crate) fn get(&self, refusal: Refusal) -> u64 {
+        self.0.get(refusal.index()).map_or(0, Counter::get)
+    }
+}
+
 /// What one io thread counts about one source.
 #[derive(Debug, Default)]
 pub(crate) struct SourceCounters {
@@ -89,8 +107,8 @@ pub(crate) struct SourceCounters {
     pub(crate) handshakes: Counter,
     /// Bytes of accepted bodies.
     pub(crate) body_bytes: Counter,
-    /// Refused requests, by [`Refusal::index`].
-    pub(crate) refused: [Counter; Refusal::ALL.len()],
+    /// Refused requests.
+    pub(crate) refused: RefusalCounters,
     /// Answers that left within the source's deadline.
     pub(crate) deadline_met: Counter,
     /// Answers that left after it.
@@ -108,12 +126,14 @@ pub(crate) struct ListenCounters {
     pub(crate) connections_closed: Counter,
     /// Connections turned away at the connection limit.
     pub(crate) connections_refused: Counter,
+    /// Connections ended because what came was not HTTP/1.1 as hyper reads it: answered with 400, 414 or 431 by itself.
+    pub(crate) malformed: Counter,
     /// Connections closed because the head of a request took too long.
     pub(crate) head_timeouts: Counter,
     /// Idle connections closed.
     pub(crate) idle_timeouts: Counter,
-    /// Requests that no source could be found for, by [`Refusal::index`].
-    pub(crate) refused: [Counter; Refusal::ALL.len()],
+    /// Requests that no source could be found for.
+    pub(crate) refused: RefusalCounters,
 }
 
 /// Everything one io thread counts. Aligned so that two threads never write to one cache line.
@@ -121,8 +141,9 @@ pub(crate) struct ListenCounters {
 #[repr(align(128))]
 pub(crate) struct IoCounters {
     pub(crate) listen: ListenCounters,
-    /// One entry per source, in the order of the configuration.
-    pub(crate) sources: Vec<SourceCounters>,
+    sources: Vec<SourceCounters>,
+    /// For an index that is no source's.
+    stray: SourceCounters,
 }
 
 impl IoCounters {
@@ -131,7 +152,19 @@ impl IoCounters {
         Self {
             listen: ListenCounters::default(),
             sources: std::iter::repeat_with(SourceCounters::default).take(sources).collect(),
+            stray: SourceCounters::default(),
         }
+    }
+
+    /// The counters of a source, by its index in the configuration.
+    pub(crate) fn source(&self, at: usize) -> &SourceCounters {
+        self.sources.get(at).unwrap_or(&self.stray)
+    }
+}
+
+impl AsRef<ListenCounters> for IoCounters {
+    fn as_ref(&self) -> &ListenCounters {
+        &self.listen
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) enum Refusal {
     MissingCredentials,
     /// They are there and wrong.
     WrongCredentials,
-    /// The signature header is missing.
+    /// The signature header is missing, or a header that the signature covers.
     MissingSignature,
     /// The signature header is not of the scheme's form.
     MalformedSignature,

@@ -205,6 +205,28 @@ impl Draft {
 }
 
 #[cfg(test)]
+impl Event {
+    /// An event as a source would have made it, for the tests of other rooms.
+    pub(crate) fn for_test(
+        source: &str,
+        event_type: Option<&str>,
+        id: &str,
+        headers: &[(&str, &[u8])],
+        body: &[u8],
+    ) -> Self {
+        let mut draft = RecordPool::new(Arc::new(Budget::new(usize::MAX))).draft();
+        draft.head(source, "POST", "/");
+        for (name, value) in headers {
+            draft.header(name, value);
+        }
+        draft.push_body(body);
+        let found = |text| Found { piece: Piece::Head(text), appended: None };
+        let meta = EventMeta { event_type: event_type.map(found), id: Some(found(id)) };
+        draft.seal(meta, true, (Instant::now(), SystemTime::now()), &mut IdSource::new())
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -148,7 +148,7 @@ pub(crate) enum Piece<'head> {
     Body(Range<usize>),
     /// A part of the request line or of a header.
     Head(&'head str),
-    /// A JSON string with escapes, decoded.
+    /// A JSON string with escapes, or an encoded query parameter, decoded.
     Decoded(String),
 }
 
