@@ -4,11 +4,25 @@
 //! loaded, names proven to exist. Whatever is wrong with a file is found before any of them exists, and all of it at once:
 //! every [`Problem`] names file, line and key and says what would be right.
 
+mod display;
+
+mod document;
+
 mod gateway;
+
+mod load;
+
+mod nearest;
+
+mod node;
 
 mod pool;
 
 mod preset;
+
+mod problem;
+
+mod read;
 
 mod route;
 
@@ -18,11 +32,23 @@ mod secret;
 
 mod source;
 
+mod starter;
+
+mod table;
+
+mod template;
+
+pub(crate) mod units;
+
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 
 pub use gateway::GatewayConfig;
 pub use pool::PoolConfig;
-pub use preset::Preset;
+pub use preset::{Preset, preset, presets};
+pub use problem::{Problem, Problems};
 pub use route::{
     BreakerConfig, FileSink, Fill, From, HttpAuth, HttpSink, HttpTls, QueueConfig, RetryConfig, RouteConfig,
     SinkConfig, TypePattern, WhenFull,
@@ -33,6 +59,7 @@ pub use source::{
     Ack, ApiKey, Auth, BasicAuth, Challenge, Locator, Place, Pointer, RefuseConfig, ReplyConfig, SignatureAuth,
     SourceConfig,
 };
+pub use starter::starter;
 
 /// A whole configuration.
 #[derive(Debug, Clone)]
@@ -47,4 +74,6 @@ pub struct Config {
     pub routes: Vec<RouteConfig>,
     /// `[[pool]]`; the first is the default pool, called `default`, written or not.
     pub pools: Vec<PoolConfig>,
+    /// What is allowed and probably not meant.
+    pub warnings: Vec<Problem>,
 }

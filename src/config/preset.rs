@@ -1,8 +1,13 @@
 //! What hookgate knows of providers: rows of `presets.toml`, in the vocabulary of a `[[source]]`.
 
+use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use super::{Challenge, Locator, Scheme};
+use super::document::{Reading, Sheet};
+use super::problem::Problem;
+use super::table::Table;
+use super::{Challenge, Locator, Scheme, read};
 
 /// What a source starts from when it names a preset.
 #[derive(Debug, Clone)]
@@ -25,4 +30,45 @@ pub struct Preset {
     pub waits: String,
     /// Where all this is written.
     pub document: String,
+}
+
+/// All presets, in the order of the table.
+pub fn presets() -> &'static [Preset] {
+    static PRESETS: LazyLock<Vec<Preset>> = LazyLock::new(|| read_table().0);
+    &PRESETS
+}
+
+/// The preset of this name.
+pub fn preset(name: &str) -> Option<&'static Preset> {
+    presets().iter().find(|preset| preset.name == name)
+}
+
+/// The rows that are right, and what is wrong with the others. A test keeps the latter empty.
+fn read_table() -> (Vec<Preset>, Vec<Problem>) {
+    let reading = Reading::new(Path::new(""), &|_| None);
+    let sheet = Sheet { file: Path::new("presets.toml"), text: include_str!("presets.toml"), reading: &reading };
+    let document = sheet.parse();
+    let mut root = Table::root(&sheet, &document);
+    let presets = read::presets(&mut root);
+    root.finish();
+    (presets, reading.problems.take())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_parses() {
+        let (presets, problems) = read_table();
+        assert_eq!(problems, []);
+        let names: Vec<&str> = presets.iter().map(|preset| preset.name.as_str()).collect();
+        assert_eq!(names, ["github", "stripe", "slack", "shopify", "standard-webhooks"]);
+    }
+
+    #[test]
+    fn a_preset_is_found_by_its_name() {
+        assert_eq!(preset("slack").map(|preset| preset.deadline), Some(Duration::from_millis(2500)));
+        assert!(preset("Slack").is_none());
+    }
 }

@@ -56,6 +56,18 @@ pub enum TypePattern {
     Glob(String),
 }
 
+impl TypePattern {
+    /// Reads a pattern as it is written in `types`.
+    pub fn parse(text: &str) -> Self {
+        match text.strip_suffix('*') {
+            Some("") => Self::Any,
+            Some(prefix) if prefix.ends_with('.') && !prefix.contains('*') => Self::Under(prefix.to_owned()),
+            None if !text.contains('*') => Self::Exact(text.to_owned()),
+            _ => Self::Glob(text.to_owned()),
+        }
+    }
+}
+
 /// Bounds of a route's queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueConfig {

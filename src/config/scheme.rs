@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use data_encoding::{BASE64_NOPAD, HEXLOWER_PERMISSIVE};
 use http::HeaderName;
+
+use super::Secret;
 
 /// How a provider signs a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,4 +120,30 @@ pub enum KeyForm {
     },
     /// Hexadecimal.
     Hex,
+}
+
+impl KeyForm {
+    /// What a secret of this form is, in an error.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            KeyForm::Text => "text",
+            KeyForm::Base64 { .. } => "base64",
+            KeyForm::Hex => "hexadecimal",
+        }
+    }
+
+    /// The key in a secret of this form; `None` if it is of another. Providers differ in whether they pad base64, so both
+    /// are taken.
+    pub(crate) fn decode(&self, secret: &Secret) -> Option<Secret> {
+        let text = secret.expose();
+        match self {
+            KeyForm::Text => Some(secret.clone()),
+            KeyForm::Base64 { prefix } => {
+                let text = text.strip_prefix(prefix.as_bytes()).unwrap_or(text);
+                let unpadded = text.strip_suffix(b"==").or_else(|| text.strip_suffix(b"=")).unwrap_or(text);
+                BASE64_NOPAD.decode(unpadded).ok().map(Secret::new)
+            }
+            KeyForm::Hex => HEXLOWER_PERMISSIVE.decode(text).ok().map(Secret::new),
+        }
+    }
 }

@@ -19,6 +19,8 @@ pub struct SourceConfig {
     pub auth: Auth,
     /// Where the type may be, the first that is there counting.
     pub event_type: Vec<Locator>,
+    /// Whether the source's signature covers the type wherever `event_type` may find it.
+    pub type_signed: bool,
     /// Where the delivery id may be, likewise.
     pub delivery_id: Vec<Locator>,
     /// A request that is answered in place and delivered to no route.
@@ -106,6 +108,30 @@ pub enum Place {
 /// A JSON pointer (RFC 6901), its segments unescaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pointer(pub Vec<String>);
+
+impl Pointer {
+    /// Reads `/a/b`, in which `~1` stands for a slash and `~0` for a tilde. The whole document (an empty text) is no
+    /// member and no pointer here.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let segments = text.strip_prefix('/')?.split('/');
+        segments.map(unescape).collect::<Option<_>>().map(Self)
+    }
+}
+
+fn unescape(segment: &str) -> Option<String> {
+    let mut parts = segment.split('~');
+    let mut text = parts.next()?.to_owned();
+    for part in parts {
+        let (tilde, rest) = part.split_at_checked(1)?;
+        text.push(match tilde {
+            "0" => '~',
+            "1" => '/',
+            _ => return None,
+        });
+        text.push_str(rest);
+    }
+    Some(text)
+}
 
 /// A challenge that proves to the provider who owns the endpoint: answered with a member of its body.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,42 @@
+//! Configuration values as a user writes them, for `check` and for metrics.
+
+use std::fmt;
+
+use super::{Ack, Pointer, TypePattern};
+
+impl fmt::Display for Ack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Ack::Memory => "memory",
+        })
+    }
+}
+
+impl fmt::Display for TypePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TypePattern::Any => f.write_str("*"),
+            TypePattern::Exact(text) | TypePattern::Glob(text) => f.write_str(text),
+            TypePattern::Under(prefix) => write!(f, "{prefix}*"),
+        }
+    }
+}
+
+/// RFC 6901: `~` and `/` within a segment are escaped.
+impl fmt::Display for Pointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|segment| write!(f, "/{}", segment.replace('~', "~0").replace('/', "~1")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_and_pointers_are_shown_as_they_are_written() {
+        assert_eq!(TypePattern::Under("invoice.".to_owned()).to_string(), "invoice.*");
+        assert_eq!(TypePattern::Any.to_string(), "*");
+        assert_eq!(Pointer(vec!["a/b".to_owned(), "c~".to_owned()]).to_string(), "/a~1b/c~0");
+    }
+}

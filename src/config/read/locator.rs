@@ -1,0 +1,51 @@
+//! Where a type or a delivery id is, and what tells a challenge from an event.
+
+use crate::config::node::Node;
+use crate::config::{Challenge, Locator, Place, Pointer};
+
+/// A place, or a list of places of which the first that is there counts.
+pub(super) fn locators(node: Node<'_>) -> Vec<Locator> {
+    node.items().iter().filter_map(locator).collect()
+}
+
+/// `{ when, is, echo }`
+pub(super) fn challenge(node: &Node<'_>) -> Option<Challenge> {
+    let mut table = node.table()?;
+    let when = table.require("when", "when = \"/type\"").and_then(|node| pointer(&node));
+    let is = table.require("is", "is = \"url_verification\"").and_then(|node| node.filled_text());
+    let echo = table.require("echo", "echo = \"/challenge\"").and_then(|node| pointer(&node));
+    table.finish();
+    Some(Challenge { when: when?, is: is?.to_owned(), echo: echo? })
+}
+
+fn locator(node: &Node<'_>) -> Option<Locator> {
+    if !node.is_table() {
+        return node.wrong_type("a place in the request", WRITE);
+    }
+    let mut table = node.table()?;
+    let place = match table.one_of(["header", "path", "query", "json", "constant"]) {
+        Some(("header", node)) => node.header_name().map(Place::Header),
+        Some(("path", node)) => node.filled_text().map(|segment| Place::Path(segment.to_owned())),
+        Some(("query", node)) => node.filled_text().map(|parameter| Place::Query(parameter.to_owned())),
+        Some(("json", node)) => pointer(&node).map(Place::Json),
+        Some((_, node)) => node.filled_text().map(|text| Place::Constant(text.to_owned())),
+        None => node.refuse("it is not said where to look", WRITE),
+    };
+    let append = table.get("append").and_then(|node| pointer(&node));
+    table.finish();
+    Some(Locator { place: place?, append })
+}
+
+fn pointer(node: &Node<'_>) -> Option<Pointer> {
+    let pointer = Pointer::parse(node.text()?);
+    if pointer.is_none() {
+        node.spot.problem(
+            "this does not point to a member",
+            "begin with a slash, as in \"/event/type\"; ~1 is a slash in a name",
+        );
+    }
+    pointer
+}
+
+const WRITE: &str = "write one of { header = \"X-Event\" }, { path = \"segment\" }, { query = \"parameter\" }, \
+                     { json = \"/type\" }, { constant = \"text\" }";

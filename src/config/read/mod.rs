@@ -1,0 +1,31 @@
+//! From tables to resolved values: a file for each kind of thing that is written. All of it reports and goes on.
+
+mod auth;
+
+mod gateway;
+
+mod locator;
+
+mod names;
+
+mod pool;
+
+mod preset;
+
+mod reply;
+
+mod route;
+
+mod scheme;
+
+mod secret;
+
+mod sink;
+
+mod source;
+
+pub(super) use gateway::{gateway, journal};
+pub(super) use pool::{Pools, pools};
+pub(super) use preset::presets;
+pub(super) use route::{Surroundings, routes};
+pub(super) use source::{Sources, sources};

@@ -1,0 +1,261 @@
+//! `[[source]]`.
+
+use std::time::Duration;
+
+use http::{HeaderName, header};
+
+use super::auth::auth;
+use super::gateway::{LARGEST_BODY, check_budget};
+use super::locator::{challenge, locators};
+use super::names::Names;
+use super::reply::{refuse, reply};
+use crate::config::document::Spot;
+use crate::config::nearest::nearest;
+use crate::config::node::Node;
+use crate::config::table::Table;
+use crate::config::units::WrittenDuration;
+use crate::config::{Ack, Auth, GatewayConfig, Locator, Place, Preset, SignedPart, SourceConfig, preset, presets};
+
+/// The sources of the main file.
+pub(in crate::config) struct Sources<'d> {
+    pub(in crate::config) configs: Vec<SourceConfig>,
+    pub(super) names: Names<'d>,
+}
+
+impl Sources<'_> {
+    /// Warns of sources that `used` does not hold: what they accept goes nowhere.
+    pub(in crate::config) fn warn_of_unread(&self, used: &[usize]) {
+        for (at, source) in self.configs.iter().enumerate() {
+            if let Some(spot) = self.names.spot(at).filter(|_| !used.contains(&at)) {
+                spot.warn(
+                    "no route takes events of this source: they are acknowledged and dropped",
+                    format!("write from = {{ source = \"{}\" }} in a [[route]]", source.name),
+                );
+            }
+        }
+    }
+}
+
+/// Reads the sources of the main file.
+pub(in crate::config) fn sources<'d>(root: &mut Table<'d>, gateway: &GatewayConfig) -> Sources<'d> {
+    let mut names = Names::default();
+    let mut paths = Vec::new();
+    let tables = root.sections("source").into_iter();
+    let configs = tables.map(|table| source(table, gateway, &mut names, &mut paths)).collect();
+    Sources { configs, names }
+}
+
+/// A path as far as matching goes (its `{segments}` without names), and where it was written.
+type TakenPath<'d> = (String, Spot<'d>);
+
+fn source<'d>(
+    mut table: Table<'d>,
+    gateway: &GatewayConfig,
+    names: &mut Names<'d>,
+    paths: &mut Vec<TakenPath<'d>>,
+) -> SourceConfig {
+    let name = names.read(&mut table);
+    let path = path(&mut table, &name, gateway, paths);
+    let preset = table.get("preset").and_then(|node| known_preset(&node));
+    let auth = auth(&mut table, preset);
+    let event_type = own_locators(&mut table, "event_type", &path, &auth)
+        .unwrap_or_else(|| preset.map(|preset| preset.event_type.clone()).unwrap_or_default());
+    let delivery_id = own_locators(&mut table, "delivery_id", &path, &auth)
+        .unwrap_or_else(|| preset.map(|preset| preset.delivery_id.clone()).unwrap_or_default());
+    let challenge = match table.get("challenge") {
+        Some(node) => challenge(&node),
+        None => preset.and_then(|preset| preset.challenge.clone()),
+    };
+    let max_body = table.get("max_body").and_then(|node| {
+        let size = node.size(LARGEST_BODY)? as usize;
+        check_budget(&node, size, gateway.memory_budget);
+        Some(size)
+    });
+    let deadline = deadline(&mut table, preset);
+    let ack = ack(&mut table);
+    let reply = reply(table.get("reply"));
+    let refuse = refuse(table.get("refuse"));
+    let keep_headers = table.get("keep_headers").map(|node| kept(node, &auth)).unwrap_or_default();
+    table.finish();
+    SourceConfig {
+        name,
+        path,
+        preset: preset.map(|preset| preset.name.clone()),
+        type_signed: is_type_signed(&auth, &event_type),
+        auth,
+        event_type,
+        delivery_id,
+        challenge,
+        ack,
+        max_body: max_body.unwrap_or(gateway.max_body),
+        deadline,
+        reply,
+        refuse,
+        keep_headers,
+    }
+}
+
+fn path<'d>(table: &mut Table<'d>, name: &str, gateway: &GatewayConfig, taken: &mut Vec<TakenPath<'d>>) -> String {
+    let node = table.get("path");
+    let path = match &node {
+        Some(node) => node.text().unwrap_or_default().to_owned(),
+        None => format!("/hooks/{name}"),
+    };
+    let spot = node.as_ref().map_or(&table.spot, |node| &node.spot);
+    if let Some(node) = node.as_ref().filter(|node| node.is_text()) {
+        check_path(node, &path);
+    }
+    if path == gateway.health_path {
+        spot.problem("balancers are answered on this path", "write another path, or another [gateway] health_path");
+    }
+    let matched = path.split('/').map(|segment| if segment.starts_with('{') { "{}" } else { segment });
+    let matched = matched.collect::<Vec<_>>().join("/");
+    if let Some((_, first)) = taken.iter().find(|(known, _)| *known == matched) {
+        let line = first.line_seen_from(spot);
+        spot.problem(format!("the source on {line} has the same path"), "give each source its own path");
+    }
+    taken.push((matched, spot.clone()));
+    path
+}
+
+fn check_path(node: &Node<'_>, path: &str) {
+    let mut names: Vec<&str> = Vec::new();
+    let Some(segments) = path.strip_prefix('/') else {
+        return node.spot.problem("a path begins with a slash", "write it as in \"/hooks/github\"");
+    };
+    if path.contains(['?', '#']) {
+        return node
+            .spot
+            .problem("a path has no '?' and no '#'", "write the path alone; queries do not choose a source");
+    }
+    if !path.chars().all(|c| c.is_ascii_graphic()) {
+        return node
+            .spot
+            .problem("this path cannot stand in a request", "percent-encode spaces and letters beyond ASCII");
+    }
+    for segment in segments.split('/').filter(|segment| segment.contains(['{', '}'])) {
+        let name = segment.strip_prefix('{').and_then(|inner| inner.strip_suffix('}'));
+        match name {
+            Some(name) if !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') => {
+                if names.contains(&name) {
+                    node.spot.problem(format!("{{{name}}} is there twice"), "give each segment its own name");
+                }
+                names.push(name);
+            }
+            _ => node.spot.problem(
+                "braces stand for one whole segment here",
+                "write a segment as {name}, with letters, digits and '_', as in \"/hooks/{tenant}\"",
+            ),
+        }
+    }
+}
+
+fn known_preset(node: &Node<'_>) -> Option<&'static Preset> {
+    let written = node.text()?;
+    let found = preset(written);
+    if found.is_none() {
+        let names = presets().iter().map(|preset| preset.name.as_str());
+        let help = match nearest(written, names.clone()) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!("known: {}; or write hmac = {{ … }}", names.collect::<Vec<_>>().join(", ")),
+        };
+        node.spot.problem("this preset is not known", help);
+    }
+    found
+}
+
+fn own_locators(table: &mut Table<'_>, key: &'static str, path: &str, auth: &Auth) -> Option<Vec<Locator>> {
+    let node = table.get(key)?;
+    let spot = node.spot.clone();
+    let locators = locators(node);
+    for locator in &locators {
+        match &locator.place {
+            Place::Path(name) if !path.split('/').any(|segment| segment == format!("{{{name}}}")) => spot.problem(
+                format!("the path has no segment {{{}}}", name.escape_debug()),
+                format!("write the path with it, as in \"{path}/{{type}}\", and its name here"),
+            ),
+            Place::Header(name) if is_credential(name, auth) => {
+                spot.problem(format!("`{name}` carries credentials, which are not shown"), "read another header");
+            }
+            Place::Query(name) if auth.basic.as_ref().is_some_and(|it| it.url_parameter.as_ref() == Some(name)) => {
+                spot.problem("this parameter carries credentials, which are not shown", "read another parameter");
+            }
+            _ => {}
+        }
+    }
+    Some(locators)
+}
+
+fn deadline(table: &mut Table<'_>, preset: Option<&Preset>) -> Duration {
+    let own = table.get("deadline").and_then(|node| {
+        let deadline = node.positive_duration()?;
+        if let Some(preset) = preset.filter(|preset| deadline > preset.deadline) {
+            node.spot.warn(
+                format!("{} may have given up by then: it waits {}", preset.provider, preset.waits),
+                format!("leave the deadline out for \"{}\"", WrittenDuration(preset.deadline)),
+            );
+        }
+        Some(deadline)
+    });
+    own.or(preset.map(|preset| preset.deadline)).unwrap_or(DEADLINE)
+}
+
+fn ack(table: &mut Table<'_>) -> Ack {
+    let problem = match table.get("ack") {
+        None => Some((table.spot.clone(), "`ack` is missing, and what it will be by default is not built yet")),
+        Some(node) => match node.text() {
+            None | Some("memory") => None,
+            Some("durable") => Some((node.spot, "this version has no journal yet: nothing survives the process")),
+            Some(_) => Some((node.spot, "this is no kind of acknowledgement")),
+        },
+    };
+    if let Some((spot, what)) = problem {
+        let help = "write ack = \"memory\": the sender is answered once every matching route has the event in memory; \
+                    events in memory are lost with the process";
+        spot.problem(what, help);
+    }
+    Ack::Memory
+}
+
+fn kept(node: Node<'_>, auth: &Auth) -> Vec<HeaderName> {
+    let mut kept = Vec::new();
+    for item in node.items() {
+        let Some(name) = item.header_name() else {
+            continue;
+        };
+        if is_credential(&name, auth) {
+            item.spot.problem(
+                format!("`{name}` carries credentials, which are not kept with an event"),
+                "leave it out; the sender has proven itself before a route sees the event",
+            );
+        } else if name != header::CONTENT_TYPE && !kept.contains(&name) {
+            kept.push(name);
+        }
+    }
+    kept
+}
+
+fn is_credential(name: &HeaderName, auth: &Auth) -> bool {
+    CREDENTIALS.contains(name) || auth.api_key.as_ref().is_some_and(|key| key.header == *name)
+}
+
+/// Whether whoever changes the type breaks the signature, wherever the type may be found.
+fn is_type_signed(auth: &Auth, event_type: &[Locator]) -> bool {
+    let Some(signature) = &auth.signature else {
+        return false;
+    };
+    let signed = &signature.scheme.signed;
+    let is_signed = |locator: &Locator| match &locator.place {
+        Place::Json(_) => signed.contains(&SignedPart::Body),
+        Place::Header(name) => signed.contains(&SignedPart::Header(name.clone())),
+        Place::Constant(_) => true,
+        Place::Path(_) | Place::Query(_) => false,
+    };
+    signed.contains(&SignedPart::Body) && !event_type.is_empty() && event_type.iter().all(is_signed)
+}
+
+/// What a source answers within unless it or its preset says otherwise.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+const CREDENTIALS: [HeaderName; 4] =
+    [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE, header::SET_COOKIE];

@@ -1,0 +1,91 @@
+//! The configuration that `hookgate init` prints: complete, commented and ready to run once its secrets are set.
+
+use std::fmt::Write as _;
+
+use super::Preset;
+
+/// A configuration with a source for each preset, a route to a processor for each source and one to standard output.
+/// Without presets it has a source of a kind that any sender can be taught.
+pub fn starter(presets: &[&Preset]) -> String {
+    let mut text = HEAD.to_owned();
+    if presets.is_empty() {
+        text.push_str(GENERIC_SOURCE);
+        push_route(&mut text, "events");
+    }
+    for preset in presets {
+        push_source(&mut text, preset);
+    }
+    for preset in presets {
+        push_route(&mut text, &preset.name);
+    }
+    text.push_str(TAIL);
+    text
+}
+
+/// The variable in which a source of this preset looks for its secret: `STANDARD_WEBHOOKS_SECRET`.
+fn variable(preset: &Preset) -> String {
+    format!("{}_SECRET", preset.name.to_uppercase().replace('-', "_"))
+}
+
+fn push_source(text: &mut String, preset: &Preset) {
+    // Writing to a String cannot fail.
+    let _ = write!(
+        text,
+        r#"
+# {provider}. It waits {waits}.
+# {document}
+[[source]]
+name = "{name}"
+path = "/hooks/{name}"
+preset = "{name}"
+secret = {{ env = "{variable}" }}   # or {{ file = "…" }}; a list of these while the secret is rotated
+ack = "memory"   # answered once every matching route has the event in memory; what waits there is lost with the process
+"#,
+        provider = preset.provider,
+        waits = preset.waits,
+        document = preset.document,
+        name = preset.name,
+        variable = variable(preset),
+    );
+}
+
+fn push_route(text: &mut String, source: &str) {
+    let _ = write!(
+        text,
+        r#"
+# To the processor of these events. What it does not take is tried again, and kept as a dead letter in the end.
+[[route]]
+name = "{source}"
+from = {{ source = "{source}", types = ["*"] }}   # or some types, as in ["invoice.*", "charge.refunded"]
+to = {{ http = "http://127.0.0.1:9001/{source}" }}
+"#
+    );
+}
+
+const HEAD: &str = r#"# hookgate: check this file with `hookgate check`, run it with `hookgate run`.
+# What is not written here has a default. Routes may also stand in files of their own, in routes.d beside this one.
+
+[gateway]
+listen = "127.0.0.1:8080"   # "0.0.0.0:8080" lets others in
+admin = "127.0.0.1:9090"    # health, metrics and control; any other than a loopback address needs admin_token
+"#;
+
+const GENERIC_SOURCE: &str = r#"
+# Whoever knows the key may send: curl -H "X-Api-Key: $EVENTS_KEY" -d '{"type":"test"}' http://127.0.0.1:8080/hooks/events
+# `hookgate presets` lists the providers that sign what they send; `hookgate init NAME` writes a source for one.
+[[source]]
+name = "events"
+path = "/hooks/events"
+api_key = { header = "X-Api-Key", key = { env = "EVENTS_KEY" } }
+event_type = { json = "/type" }
+delivery_id = { json = "/id" }
+ack = "memory"   # answered once every matching route has the event in memory; what waits there is lost with the process
+"#;
+
+const TAIL: &str = r#"
+# A line of JSON for each event, to look at. Remove it once the processors are there.
+[[route]]
+name = "look"
+from = { source = "*" }
+to = "stdout"
+"#;

@@ -1,0 +1,135 @@
+//! `[gateway]`, `[journal]` and `[[pool]]`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::{assert_mistake, config, read_in};
+
+#[test]
+fn what_is_not_written_has_a_default() {
+    let config = config("");
+    assert_eq!(config.gateway.listen, ["127.0.0.1:8080".parse().unwrap()]);
+    assert_eq!(config.gateway.admin, Some("127.0.0.1:9090".parse().unwrap()));
+    assert_eq!((config.gateway.max_body, config.gateway.memory_budget), (1 << 20, 256 << 20));
+    assert_eq!(config.gateway.idle_timeout, Duration::from_secs(75));
+    assert_eq!(config.data_dir, Path::new("data"));
+    assert_eq!(config.pools[0].name, "default");
+}
+
+#[test]
+fn everything_can_be_written() {
+    let config = config(
+        r#"
+[gateway]
+listen = ["0.0.0.0:80", "[::]:81"]
+io_threads = 2
+max_body = "2MiB"
+memory_budget = "1GiB"
+max_connections = 5
+health_path = "/ready"
+head_timeout = "1s"
+body_timeout = "2s"
+idle_timeout = "3s"
+drain_delay = "0s"
+drain_timeout = "5s"
+admin = "0.0.0.0:9090"
+admin_token = { env = "KEY" }
+[journal]
+dir = "/var/lib/hookgate"
+[[pool]]
+name = "fast"
+workers = 2
+cpus = [4, 5]
+spin = "50us"
+"#,
+    );
+    let gateway = &config.gateway;
+    assert_eq!((gateway.listen.len(), gateway.io_threads, gateway.max_connections), (2, Some(2), 5));
+    assert_eq!((gateway.max_body, gateway.memory_budget), (2 << 20, 1 << 30));
+    assert_eq!(gateway.admin_token.as_ref().unwrap().expose(), b"hush-hush");
+    assert_eq!(config.data_dir, Path::new("/var/lib/hookgate"));
+    assert_eq!((config.pools[1].workers, config.pools[1].spin), (Some(2), Duration::from_micros(50)));
+    assert_eq!(config.pools[1].cpus, [4, 5]);
+}
+
+#[test]
+fn the_data_directory_lies_beside_the_file() {
+    let config = read_in(Path::new("/etc/hookgate"), "[journal]\ndir = \"here\"").unwrap();
+    assert_eq!(config.data_dir, Path::new("/etc/hookgate/here"));
+}
+
+#[test]
+fn a_written_default_pool_comes_first_once() {
+    let config = config("[[pool]]\nname = \"p\"\n[[pool]]\nname = \"default\"\nworkers = 3");
+    let names: Vec<&str> = config.pools.iter().map(|pool| pool.name.as_str()).collect();
+    assert_eq!(names, ["default", "p"]);
+    assert_eq!(config.pools[0].workers, Some(3));
+}
+
+#[test]
+fn a_host_name_is_not_an_address() {
+    assert_mistake("[gateway]\nlisten = \"localhost:8081\"", 2, "not an address", "\"0.0.0.0:8081\"");
+    assert_mistake("[gateway]\nlisten = \":8081\"", 2, "not an address", "\"0.0.0.0:8081\"");
+}
+
+#[test]
+fn an_address_is_listened_on_once() {
+    assert_mistake("[gateway]\nlisten = [\"127.0.0.1:1\",\n\"127.0.0.1:1\"]", 3, "twice", "once");
+    assert_mistake(
+        "[gateway]\nlisten = \"127.0.0.1:1\"\nadmin = \"127.0.0.1:1\"",
+        3,
+        "`listen` has",
+        "port of its own",
+    );
+}
+
+#[test]
+fn admin_can_be_left_out() {
+    assert_eq!(config("[gateway]\nadmin = false").gateway.admin, None);
+    assert_eq!(config("[gateway]\nadmin = \"off\"").gateway.admin, None);
+    assert_mistake("[gateway]\nadmin = true", 2, "must be a string", "quotes");
+}
+
+#[test]
+fn admin_that_others_can_reach_needs_a_token() {
+    assert_mistake("[gateway]\nadmin = \"0.0.0.0:9090\"", 2, "needs a token", "admin_token = { env");
+}
+
+#[test]
+fn the_journal_says_that_it_is_not_there_yet() {
+    assert_mistake(
+        "[journal]\nretain = { age = \"3d\" }",
+        2,
+        "unknown key `retain`",
+        "not built into this version yet",
+    );
+}
+
+#[test]
+fn a_body_must_fit_into_the_budget() {
+    assert_mistake("[gateway]\nmemory_budget = \"1MiB\"\nmax_body = \"2MiB\"", 3, "memory_budget", "smaller");
+    assert_mistake("[gateway]\nmemory_budget = \"1KiB\"", 2, "max_body", "at least");
+    assert_mistake("[gateway]\nmemory_budget = \"4GiB\"\nmax_body = \"2GiB\"", 3, "out of bounds", "\"1GiB\"");
+}
+
+#[test]
+fn a_health_path_is_a_path() {
+    assert_mistake("[gateway]\nhealth_path = \"healthz\"", 2, "not a path", "/healthz");
+}
+
+#[test]
+fn a_limit_is_more_than_nothing() {
+    assert_mistake("[gateway]\nhead_timeout = \"0s\"", 2, "more than nothing", "5s");
+}
+
+#[test]
+fn a_pool_names_each_core_once() {
+    assert_mistake("[[pool]]\nname = \"p\"\ncpus = [1, 1]", 3, "twice", "once");
+}
+
+#[test]
+fn an_idle_pool_is_warned_of() {
+    let config = config("[[pool]]\nname = \"p\"");
+    assert_eq!(config.warnings.len(), 1);
+    assert!(config.warnings[0].what.contains("no route uses"), "{}", config.warnings[0]);
+}

@@ -1,0 +1,212 @@
+//! `[[route]]`.
+
+use std::time::Duration;
+
+use http::{HeaderName, StatusCode};
+
+use super::{assert_mistake, config, route, source};
+use crate::config::{Fill, From, HttpAuth, RouteConfig, SinkConfig, TypePattern, WhenFull};
+
+fn read_route(keys: &str) -> RouteConfig {
+    config(&route(keys)).routes.remove(0)
+}
+
+fn http(keys: &str) -> String {
+    route(&format!("to = {{ http = \"https://example.com/in\", {keys} }}"))
+}
+
+#[test]
+fn a_route_has_defaults() {
+    let route = read_route("");
+    assert_eq!(route.from, [From { source: 0, types: vec![TypePattern::Any] }]);
+    assert_eq!((route.pool, route.in_flight, route.max_rate), (0, 64, None));
+    assert_eq!((route.queue.events, route.queue.bytes), (10_000, 64 << 20));
+    assert_eq!(route.when_full, WhenFull::Drop);
+    assert_eq!((route.retry.attempts, route.retry.max), (12, Duration::from_mins(15)));
+    assert_eq!(route.retry.final_statuses.len(), 4);
+    assert_eq!((route.breaker.failures, route.breaker.pause_after_dead), (10, 100));
+}
+
+#[test]
+fn everything_can_be_written() {
+    let route = read_route(
+        r#"
+signed_type = false
+pool = "default"
+in_flight = 2
+max_rate = 100
+queue = { events = 5, bytes = "1MiB" }
+when_full = "refuse"
+retry = { attempts = 3, first = "10ms", max = "1s", age = "1m", final = [] }
+breaker = { failures = 2, probe_every = "1s", pause_after_dead = 7 }
+to = { http = "http://127.0.0.1:9001/x", headers = { X-Tenant = "t", X-Key = { env = "KEY" } }, basic = { user = "u", password = { env = "KEY" } }, sign = [{ env = "WHSEC" }], timeout = "1s", connect_timeout = "100ms" }
+"#,
+    );
+    assert_eq!((route.in_flight, route.max_rate, route.when_full), (2, Some(100), WhenFull::Refuse));
+    assert_eq!(route.retry.final_statuses, Vec::<StatusCode>::new());
+    assert_eq!(route.breaker.failures, 2);
+    let SinkConfig::Http(sink) = route.to else { panic!("no http") };
+    assert_eq!(sink.url.host(), Some("127.0.0.1"));
+    let tenant = sink.headers.iter().find(|(name, _)| *name == HeaderName::from_static("x-tenant"));
+    assert!(matches!(tenant, Some((_, Fill::Text(text))) if text == "t"));
+    assert!(matches!(sink.auth, Some(HttpAuth::Basic { ref user, .. }) if user == "u"));
+    assert_eq!((sink.sign.len(), sink.timeout), (1, Duration::from_secs(1)));
+}
+
+#[test]
+fn patterns_of_types_are_told_apart() {
+    let exact = |text: &str| TypePattern::Exact(text.to_owned());
+    let glob = |text: &str| TypePattern::Glob(text.to_owned());
+    for (text, pattern) in [
+        ("*", TypePattern::Any),
+        ("a.b", exact("a.b")),
+        ("a.*", TypePattern::Under("a.".to_owned())),
+        ("a.b.*", TypePattern::Under("a.b.".to_owned())),
+        ("a*", glob("a*")),
+        ("*.b", glob("*.b")),
+        ("*.*", glob("*.*")),
+    ] {
+        assert_eq!(TypePattern::parse(text), pattern, "{text}");
+    }
+}
+
+#[test]
+fn a_star_stands_for_all_sources() {
+    let text = format!(
+        "{}[[source]]\nname = \"b\"\nauth = \"none\"\nack = \"memory\"\n[[route]]\nname = \"r\"\nfrom = [{{ source = \"*\", types = \"x\" }}]\nto = \"stdout\"",
+        source("auth = \"none\"")
+    );
+    let config = config(&text);
+    let sources: Vec<usize> = config.routes[0].from.iter().map(|from| from.source).collect();
+    assert_eq!(sources, [0, 1]);
+    assert!(config.warnings.is_empty());
+}
+
+#[test]
+fn a_route_takes_from_a_source_that_exists() {
+    let text = |name: &str| {
+        format!(
+            "{}[[source]]\nname = \"github\"\nauth = \"none\"\nack = \"memory\"\n[[route]]\nname = \"r\"\nfrom = {{ source = \"{name}\" }}\nto = \"stdout\"",
+            source("auth = \"none\"")
+        )
+    };
+    assert_mistake(&text("gitub"), 11, "no source \"gitub\"", "did you mean \"github\"?");
+    assert_mistake(&text("stripe"), 11, "no source \"stripe\"", "known: a, github");
+}
+
+#[test]
+fn a_route_belongs_to_a_pool_that_exists() {
+    assert_mistake(&route("pool = \"defualt\""), 8, "no pool \"defualt\"", "did you mean \"default\"?");
+    assert_mistake(&route("pool = \"fast\""), 8, "no pool \"fast\"", "[[pool]]");
+}
+
+#[test]
+fn a_list_of_types_is_not_empty() {
+    let text = |types: &str| route("").replace("source = \"a\" }", &format!("source = \"a\", types = {types} }}"));
+    assert_mistake(&text("[]"), 7, "the list is empty", "leave the key out");
+    assert_mistake(&text("[\"\"]"), 7, "the value is empty", "at least one character");
+}
+
+#[test]
+fn a_wait_can_still_grow() {
+    assert_mistake(&route("retry = { first = \"2s\", max = \"1s\" }"), 8, "longer than `max`", "1s");
+}
+
+#[test]
+fn a_success_is_not_final() {
+    assert_mistake(&route("retry = { final = [200] }"), 8, "200 is out of bounds", "300 to 599");
+}
+
+#[test]
+fn a_route_goes_somewhere() {
+    assert_mistake(&route("to = \"stdot\""), 8, "not known", "did you mean \"stdout\"?");
+    assert_mistake(&route("to = {}"), 8, "not said where", "\"stdout\"");
+    assert_mistake(&route("to = 5"), 8, "must be a processor", "\"stdout\"");
+    assert_mistake(&route("to = { http = \"http://h/\", file = \"f\" }"), 8, "stands beside", "only one");
+}
+
+#[test]
+fn an_address_is_one_of_an_http_server() {
+    for (url, what, help) in [
+        ("127.0.0.1:80", "not the address", "http://127.0.0.1"),
+        ("/path", "not the address", "http://127.0.0.1"),
+        ("ftp://h/", "not the address", "http://127.0.0.1"),
+        ("http://a b/", "not an address", "http://127.0.0.1"),
+        ("http://u:p@h/", "credentials", "basic = {"),
+        ("http://h/#f", "fragment", "'#'"),
+    ] {
+        assert_mistake(&route(&format!("to = {{ http = \"{url}\" }}")), 8, what, help);
+    }
+}
+
+#[test]
+fn headers_that_hookgate_writes_are_its_own() {
+    for name in ["Webhook-Id", "hookgate-type", "Content-Length", "Host", "Transfer-Encoding", "Connection"] {
+        assert_mistake(&http(&format!("headers = {{ {name} = \"x\" }}")), 8, "hookgate itself writes", "another name");
+    }
+    assert_mistake(&http("headers = { \"X Y\" = \"x\" }"), 8, "not a header name", "hyphens");
+    assert_mistake(&http("headers = { X-A = \"x\", x-a = \"y\" }"), 8, "there twice", "once");
+    assert_mistake(
+        &http("bearer = { env = \"KEY\" }, headers = { Authorization = { env = \"KEY\" } }"),
+        8,
+        "writes this header",
+        "one",
+    );
+}
+
+#[test]
+fn credentials_are_secrets_in_headers_too() {
+    assert_mistake(&http("headers = { Authorization = \"x\" }"), 8, "may not stand in the file", "{ env");
+}
+
+#[test]
+fn credentials_for_a_processor_are_of_one_kind() {
+    let both = "bearer = { env = \"KEY\" }, basic = { user = \"u\", password = { env = \"KEY\" } }";
+    assert_mistake(&http(both), 8, "`bearer` stands beside `basic`", "only one");
+}
+
+#[test]
+fn tls_has_its_files() {
+    assert_mistake(&http("tls = { ca = \"/absent.pem\" }"), 8, "/absent.pem cannot be read", "may read");
+    assert_mistake(&http("tls = { cert = \"/dev/null\" }"), 8, "belong together", "key = ");
+    assert_mistake(&route("to = { http = \"http://h/\", tls = {} }"), 8, "has no TLS", "https://");
+}
+
+#[test]
+fn a_key_for_signing_is_base64() {
+    assert_mistake(&http("sign = { env = \"KEY\" }"), 8, "not base64", "prefix");
+}
+
+fn second(keys: &str) -> String {
+    format!("[[route]]\nname = \"s\"\nfrom = {{ source = \"a\" }}\n{keys}\n")
+}
+
+#[test]
+fn a_handler_shares_its_pool_only_with_handlers() {
+    let text = format!("{}{}", route("to = \"handler\""), second("to = \"stdout\""));
+    assert_mistake(&text, 6, "would stop the route on line 11", "[[pool]] of its own");
+    config(&format!("{}{}", route("to = \"handler\""), second("to = \"handler\"")));
+    config(&format!("{}{}[[pool]]\nname = \"p\"", route("to = \"handler\""), second("to = \"stdout\"\npool = \"p\"")));
+}
+
+#[test]
+fn a_file_belongs_to_one_route() {
+    let text = format!("{}{}", route("to = { file = \"f\" }"), second("to = { file = \"f\" }"));
+    assert_mistake(&text, 11, "route on line 6 writes to the same file", "its own file");
+}
+
+#[test]
+fn a_file_has_its_limits() {
+    let SinkConfig::File(file) = read_route("to = { file = \"f\", rotate = \"1MiB\", keep = 0 }").to else {
+        panic!("no file")
+    };
+    assert_eq!((file.rotate, file.keep), (1 << 20, 0));
+    assert_mistake(&route("to = { file = \"f\", rotat = \"1MiB\" }"), 8, "unknown key `rotat`", "`rotate`");
+}
+
+#[test]
+fn a_demand_that_no_event_meets_is_warned_of() {
+    let warnings = config(&route("signed_type = true")).warnings;
+    assert_eq!((warnings.len(), warnings[0].line), (1, 8));
+    assert!(warnings[0].what.contains("takes nothing from it"), "{}", warnings[0]);
+}

@@ -1,0 +1,261 @@
+//! `[[source]]`.
+
+use std::time::Duration;
+
+use http::{HeaderName, StatusCode};
+
+use super::{assert_mistake, config, problems, source};
+use crate::config::{Algorithm, Encoding, Place, Pointer, SignedPart, SourceConfig, StampUnit};
+
+fn open_source(keys: &str) -> String {
+    source(&format!("auth = \"none\"\n{keys}"))
+}
+
+fn read_source(keys: &str) -> SourceConfig {
+    config(&source(keys)).sources.remove(0)
+}
+
+fn hmac(inner: &str) -> String {
+    source(&format!("secret = {{ env = \"KEY\" }}\nhmac = {{ header = \"X-Signature\", {inner} }}"))
+}
+
+#[test]
+fn a_source_has_defaults() {
+    let source = read_source("auth = \"none\"");
+    assert_eq!((source.path.as_str(), source.max_body), ("/hooks/a", 1 << 20));
+    assert_eq!(source.deadline, Duration::from_secs(10));
+    assert_eq!(source.reply.status, StatusCode::ACCEPTED);
+    assert_eq!(source.reply.body, r#"{{"status":"accepted","id":"{id}"}}"#);
+    assert_eq!(source.refuse.status, None);
+    assert!(!source.type_signed);
+}
+
+#[test]
+fn the_erp_of_a_boomi_process_can_be_described() {
+    let source = read_source(
+        r#"
+path = "/erp/{entity}"
+basic = { user = "boomi", password = [{ env = "KEY" }, { env = "OTHER" }] }
+url_credential = "boomi_auth"
+event_type = [{ path = "entity" }, { query = "type" }, { constant = "unknown" }]
+delivery_id = { json = "/a~1b/0" }
+reply = { status = 200, content_type = "application/xml", body = "<ack id='{id}' type='{type}'/>" }
+refuse = { status = 403, content_type = "text/plain", body = "no" }
+keep_headers = ["X-Request-Id", "Content-Type", "x-request-id"]
+max_body = "64KiB"
+deadline = "1s"
+"#,
+    );
+    let basic = source.auth.basic.unwrap();
+    assert_eq!((basic.user.as_str(), basic.passwords.len()), ("boomi", 2));
+    assert_eq!(basic.url_parameter.as_deref(), Some("boomi_auth"));
+    assert_eq!(source.event_type[0].place, Place::Path("entity".to_owned()));
+    assert_eq!(source.delivery_id[0].place, Place::Json(Pointer(vec!["a/b".to_owned(), "0".to_owned()])));
+    assert_eq!(source.reply.content_type.as_deref(), Some("application/xml"));
+    assert_eq!(source.refuse.status, Some(StatusCode::FORBIDDEN));
+    assert_eq!(source.keep_headers, [HeaderName::from_static("x-request-id")]);
+    assert_eq!((source.max_body, source.deadline), (64 << 10, Duration::from_secs(1)));
+}
+
+#[test]
+fn a_scheme_can_be_described() {
+    let text = hmac(
+        r#"algorithm = "sha512", encoding = "base64", prefix = "v0=", signed = "{{v0}}{timestamp}{header:X-Id}{body}", timestamp = { header = "X-Time", unit = "ms", tolerance = "1m" }"#,
+    );
+    let scheme = config(&text).sources.remove(0).auth.signature.unwrap().scheme;
+    assert_eq!((scheme.algorithm, scheme.encoding), (Algorithm::Sha512, Encoding::Base64));
+    let id = SignedPart::Header(HeaderName::from_static("x-id"));
+    let brace = SignedPart::Literal("{v0}".to_owned());
+    assert_eq!(scheme.signed, [brace, SignedPart::Timestamp, id, SignedPart::Body]);
+    assert_eq!(scheme.timestamp.unwrap().unit, StampUnit::Milliseconds);
+}
+
+#[test]
+fn a_type_is_signed_where_the_signature_covers_it() {
+    let signed = |event_type: &str| {
+        let text = format!(
+            "path = \"/p/{{segment}}\"\nsecret = {{ env = \"KEY\" }}\nhmac = {{ header = \"X-S\", signed = \"{{header:X-Type}}.{{body}}\" }}\n{event_type}"
+        );
+        read_source(&text).type_signed
+    };
+    assert!(signed("event_type = { json = \"/type\" }"));
+    assert!(signed("event_type = [{ header = \"X-Type\" }, { constant = \"c\" }]"));
+    assert!(!signed("event_type = { header = \"X-Other\" }"));
+    assert!(!signed("event_type = [{ json = \"/type\" }, { query = \"type\" }]"));
+    assert!(!signed("event_type = { path = \"segment\" }"));
+    assert!(!signed(""));
+    assert!(!read_source("bearer = { env = \"KEY\" }\nevent_type = { json = \"/type\" }").type_signed);
+}
+
+#[test]
+fn a_source_without_proof_must_say_so() {
+    assert_mistake(&source(""), 1, "nothing says who may send", "auth = \"none\"");
+    assert_mistake(&source("auth = \"none\"\nbearer = { env = \"KEY\" }"), 4, "stands beside `bearer`", "only one");
+    assert_mistake(&source("auth = \"basic\""), 4, "not known", "\"none\"");
+}
+
+#[test]
+fn a_secret_without_signature_proves_nothing() {
+    assert_mistake(&open_source("secret = { env = \"KEY\" }"), 5, "nothing is signed", "preset");
+}
+
+#[test]
+fn credentials_in_the_url_need_credentials() {
+    assert_mistake(&open_source("url_credential = \"c\""), 5, "names no credentials", "basic = {");
+}
+
+#[test]
+fn one_header_cannot_carry_two_credentials() {
+    let text = source("basic = { user = \"u\", password = { env = \"KEY\" } }\nbearer = { env = \"KEY\" }");
+    assert_mistake(&text, 5, "cannot carry", "url_credential");
+}
+
+#[test]
+fn a_user_ends_at_its_colon() {
+    assert_mistake(&source("basic = { user = \"u:v\", password = { env = \"KEY\" } }"), 4, "colon", "before the colon");
+}
+
+#[test]
+fn an_acknowledgement_must_be_chosen() {
+    let text = |ack: &str| format!("[[source]]\nname = \"a\"\nauth = \"none\"\n{ack}");
+    assert_mistake(&text(""), 1, "`ack` is missing", "ack = \"memory\"");
+    assert_mistake(&text("ack = \"durable\""), 4, "no journal yet", "ack = \"memory\"");
+    assert_mistake(&text("ack = \"disk\""), 4, "no kind of", "ack = \"memory\"");
+}
+
+#[test]
+fn a_path_is_taken_once() {
+    let second = |path: &str| {
+        format!(
+            "{}[[source]]\nname = \"b\"\nauth = \"none\"\nack = \"memory\"\npath = \"{path}\"",
+            open_source("path = \"/x/{a}\"")
+        )
+    };
+    assert_mistake(&second("/x/{b}"), 10, "on line 5 has the same path", "its own path");
+    config(&second("/x/b"));
+}
+
+#[test]
+fn a_path_is_one_that_a_request_can_have() {
+    for (path, what, help) in [
+        ("x", "begins with a slash", "/hooks/github"),
+        ("/x?a=b", "no '?'", "path alone"),
+        ("/x y", "cannot stand in a request", "percent-encode"),
+        ("/{*rest}", "one whole segment", "{name}"),
+        ("/v{n}", "one whole segment", "{name}"),
+        ("/{a}/{a}", "there twice", "its own name"),
+        ("/healthz", "balancers", "health_path"),
+    ] {
+        assert_mistake(&open_source(&format!("path = \"{path}\"")), 5, what, help);
+    }
+}
+
+#[test]
+fn a_locator_reads_a_segment_that_the_path_has() {
+    assert_mistake(&open_source("event_type = { path = \"kind\" }"), 5, "no segment {kind}", "\"/hooks/a/{type}\"");
+}
+
+#[test]
+fn a_locator_names_one_place() {
+    assert_mistake(&open_source("event_type = \"/type\""), 5, "must be a place", "{ json = \"/type\" }");
+    assert_mistake(&open_source("event_type = {}"), 5, "not said where", "{ json = \"/type\" }");
+    assert_mistake(&open_source("event_type = { json = \"/a\", query = \"b\" }"), 5, "stands beside", "only one");
+    assert_mistake(&open_source("event_type = { json = \"type\" }"), 5, "does not point", "begin with a slash");
+    assert_mistake(&open_source("event_type = { json = \"/a~2\" }"), 5, "does not point", "begin with a slash");
+    assert_mistake(&open_source("event_type = { header = \"X Type\" }"), 5, "not a header name", "hyphens");
+}
+
+#[test]
+fn the_body_is_signed_once() {
+    assert_mistake(&hmac("signed = \"{header:X-Id}\""), 5, "not signed exactly once", "{timestamp}.{body}");
+    assert_mistake(&hmac("signed = \"{body}{body}\""), 5, "not signed exactly once", "{body} once");
+    assert_mistake(&hmac("signed = \"{body}{url}\""), 5, "{url} is not a part", "{header:X-Name}");
+    assert_mistake(&hmac("signed = \"{body\""), 5, "brace is not closed", "}");
+}
+
+#[test]
+fn a_timestamp_is_known_and_signed() {
+    assert_mistake(&hmac("signed = \"{timestamp}.{body}\""), 5, "not said where", "timestamp = {");
+    assert_mistake(
+        &hmac("timestamp = { header = \"X-Time\" }"),
+        5,
+        "does not cover",
+        "signed = \"{timestamp}.{body}\"",
+    );
+    assert_mistake(
+        &hmac("signed = \"{timestamp}{body}\", timestamp = { pair = \"t\" }"),
+        5,
+        "no pairs",
+        "pairs = \"v1\"",
+    );
+    config(&hmac("signed = \"{header:X-Time}{body}\", timestamp = { header = \"x-time\" }"));
+}
+
+#[test]
+fn a_signature_has_one_layout() {
+    assert_mistake(&hmac("prefix = \"a\", pairs = \"b\""), 5, "stands beside `prefix`", "only one");
+    assert_mistake(&hmac("key_prefix = \"a\""), 5, "only a base64 key", "key = \"base64\"");
+}
+
+#[test]
+fn a_challenge_is_whole() {
+    let lines: Vec<String> =
+        problems(&open_source("challenge = { when = \"/type\" }")).into_iter().map(|it| it.what).collect();
+    assert_eq!(lines, ["`is` is missing", "`echo` is missing"]);
+}
+
+#[test]
+fn a_reply_is_a_success_that_can_be_written() {
+    for (reply, what, help) in [
+        ("{ status = 404 }", "404 is out of bounds", "200 to 299"),
+        ("{ status = 204, content_type = \"text/plain\", body = \"x\" }", "has no body", "leave the body out"),
+        ("{ body = \"x\" }", "no type", "content_type ="),
+        ("{ content_type = \"text/plain\" }", "no body of this type", "body ="),
+        ("{ content_type = \"text/plain\", body = \"{name}\" }", "{name} is not known", "{id} or {type}"),
+        ("{ content_type = \"application/json\", body = '{\"id\":1}' }", "is not known to a reply", "{{ and }}"),
+        ("{ content_type = \"a\\nb\", body = \"x\" }", "cannot be the value of a header", "line breaks"),
+    ] {
+        assert_mistake(&open_source(&format!("reply = {reply}")), 5, what, help);
+    }
+}
+
+#[test]
+fn a_reply_without_body_is_empty() {
+    let reply = read_source("auth = \"none\"\nreply = { status = 204 }").reply;
+    assert_eq!((reply.content_type, reply.body), (None, String::new()));
+    let reply = read_source("auth = \"none\"\nreply = { status = 200, body = \"\" }").reply;
+    assert_eq!((reply.content_type, reply.body), (None, String::new()));
+}
+
+#[test]
+fn a_refusal_is_no_success() {
+    assert_mistake(&open_source("refuse = { status = 200 }"), 5, "200 is out of bounds", "400 to 599");
+}
+
+#[test]
+fn credentials_are_not_kept() {
+    assert_mistake(
+        &open_source("keep_headers = [\"X-A\", \"Authorization\"]"),
+        5,
+        "`authorization` carries",
+        "leave it out",
+    );
+    let text = source("api_key = { header = \"X-Key\", key = { env = \"KEY\" } }\nkeep_headers = [\"x-key\"]");
+    assert_mistake(&text, 5, "`x-key` carries", "leave it out");
+    config(&source("preset = \"github\"\nsecret = { env = \"KEY\" }\nkeep_headers = [\"X-Hub-Signature-256\"]"));
+}
+
+#[test]
+fn credentials_are_no_type() {
+    assert_mistake(&open_source("event_type = { header = \"Cookie\" }"), 5, "`cookie` carries", "another header");
+    let basic = "basic = { user = \"u\", password = { env = \"KEY\" } }\nurl_credential = \"c\"";
+    let text = source(&format!("{basic}\nevent_type = {{ query = \"c\" }}"));
+    assert_mistake(&text, 6, "parameter carries", "another parameter");
+}
+
+#[test]
+fn a_source_that_no_route_reads_is_warned_of() {
+    let warnings = config(&open_source("")).warnings;
+    assert_eq!((warnings.len(), warnings[0].line), (1, 2));
+    assert!(warnings[0].help.contains("source = \"a\""), "{}", warnings[0]);
+}
