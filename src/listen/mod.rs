@@ -1,1 +1,33 @@
-//! To be written.
+//! Sockets, io threads, connections and their limits.
+//!
+//! ```text
+//! one socket ─▶ io-0 ─▶ connection ─▶ Request { head, body } ─▶ Answerer
+//!            └▶ io-1    (Watched: every byte passes it)          (gateway)
+//!                           ▲ closed by the sweep, every 50 ms
+//! ```
+//!
+//! Each io thread has a runtime of its own and never hands a connection to another. hyper parses HTTP/1.1; what it lets
+//! through that a gateway must not is refused by [`Request::check_head`]. Time limits are kept by one sweep per thread over
+//! the state of its connections, not by a timer per request.
+
+mod accept;
+
+mod body;
+
+mod connection;
+
+mod head;
+
+mod io_thread;
+
+mod limits;
+
+mod request;
+
+mod stage;
+
+pub(crate) use accept::Sockets;
+pub(crate) use io_thread::IoThread;
+pub(crate) use limits::Limits;
+pub(crate) use request::{Answerer, Request};
+pub(crate) use stage::{SharedStage, Stage};

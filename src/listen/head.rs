@@ -1,0 +1,132 @@
+//! What a head must be, beyond what hyper checks itself.
+//!
+//! hyper refuses folded headers, bad bytes, bad lengths and more than 100 headers. It lets the following through (seen with
+//! hyper 1.12), and each can make two HTTP implementations disagree about a request.
+
+use http::header::{EXPECT, HOST, TRANSFER_ENCODING};
+use http::request::Parts;
+use http::{HeaderMap, Method, Version};
+
+use crate::refusal::Refusal;
+
+/// Bytes of request line and headers together. hyper's own limit is soft: what arrives in one read passes.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// Checks a head that came in with at most `bytes_read` bytes.
+pub(super) fn check(parts: &Parts, bytes_read: usize) -> Result<(), Refusal> {
+    // Adding up is only worth it if there can be too much.
+    if bytes_read > HEAD_BYTES_MAX && head_bytes(parts) > HEAD_BYTES_MAX {
+        return Err(Refusal::HeadTooLarge);
+    }
+    // A tunnel is not for us, whatever path it names.
+    if parts.method == Method::CONNECT {
+        return Err(Refusal::WrongMethod);
+    }
+    check_host(parts)?;
+    check_transfer_encoding(&parts.headers)?;
+    check_expect(&parts.headers)
+}
+
+fn head_bytes(parts: &Parts) -> usize {
+    let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let headers: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    target + headers
+}
+
+/// RFC 9112 §3.2: exactly one `Host` in HTTP/1.1, and a valid one.
+fn check_host(parts: &Parts) -> Result<(), Refusal> {
+    let mut hosts = parts.headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) if parts.version < Version::HTTP_11 => Ok(()),
+        (Some(host), None) if is_host(host.as_bytes()) => Ok(()),
+        _ => Err(Refusal::BadHost),
+    }
+}
+
+/// The characters of a registered name, an address in brackets and a port. Empty is allowed: RFC 9110 §7.2.
+fn is_host(host: &[u8]) -> bool {
+    host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte))
+}
+
+/// RFC 9112 §6.1: `chunked` once and last; other codings are not understood here. hyper refuses most of the rest.
+fn check_transfer_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
+    if !headers.contains_key(TRANSFER_ENCODING) {
+        return Ok(());
+    }
+    let mut chunked = 0;
+    for value in headers.get_all(TRANSFER_ENCODING) {
+        let text = value.to_str().map_err(|_| Refusal::BadTransferEncoding)?;
+        for coding in text.split(',').map(str::trim) {
+            if !coding.eq_ignore_ascii_case("chunked") {
+                return Err(Refusal::UnsupportedTransferEncoding);
+            }
+            chunked += 1;
+        }
+    }
+    if chunked == 1 { Ok(()) } else { Err(Refusal::BadTransferEncoding) }
+}
+
+/// RFC 9110 §10.1.1: an expectation that is not understood is answered with 417.
+fn check_expect(headers: &HeaderMap) -> Result<(), Refusal> {
+    let understood = headers.get_all(EXPECT).iter().all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    if understood { Ok(()) } else { Err(Refusal::UnmetExpectation) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(headers: &[(&str, &str)]) -> Parts {
+        let mut request = http::Request::post("/hooks/x");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).expect("a request").into_parts().0
+    }
+
+    fn refusal(headers: &[(&str, &str)]) -> Option<Refusal> {
+        check(&head(headers), 100).err()
+    }
+
+    #[test]
+    fn one_valid_host_is_needed() {
+        assert_eq!(refusal(&[("host", "hooks.example.com:8080")]), None);
+        assert_eq!(refusal(&[("host", "[::1]:8080")]), None);
+        assert_eq!(refusal(&[]), Some(Refusal::BadHost));
+        assert_eq!(refusal(&[("host", "a"), ("host", "a")]), Some(Refusal::BadHost));
+        assert_eq!(refusal(&[("host", "a/b@c")]), Some(Refusal::BadHost));
+    }
+
+    #[test]
+    fn http_1_0_may_do_without_a_host() {
+        let mut parts = head(&[]);
+        parts.version = Version::HTTP_10;
+        assert_eq!(check(&parts, 100), Ok(()));
+    }
+
+    #[test]
+    fn only_one_chunked_coding_is_taken() {
+        let with = |coding| refusal(&[("host", "a"), ("transfer-encoding", coding)]);
+        assert_eq!(with("chunked"), None);
+        assert_eq!(with("Chunked"), None);
+        assert_eq!(with("gzip, chunked"), Some(Refusal::UnsupportedTransferEncoding));
+        assert_eq!(with("chunked, chunked"), Some(Refusal::BadTransferEncoding));
+        let twice = [("host", "a"), ("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")];
+        assert_eq!(refusal(&twice), Some(Refusal::BadTransferEncoding));
+    }
+
+    #[test]
+    fn an_unknown_expectation_is_not_met() {
+        assert_eq!(refusal(&[("host", "a"), ("expect", "100-Continue")]), None);
+        assert_eq!(refusal(&[("host", "a"), ("expect", "tea")]), Some(Refusal::UnmetExpectation));
+    }
+
+    #[test]
+    fn a_head_is_measured_where_it_can_be_too_large() {
+        let long = "a".repeat(HEAD_BYTES_MAX);
+        let parts = head(&[("host", "a"), ("x-long", &long)]);
+        assert_eq!(check(&parts, HEAD_BYTES_MAX + 100), Err(Refusal::HeadTooLarge));
+        let small = head(&[("host", "a")]);
+        assert_eq!(check(&small, 10 * HEAD_BYTES_MAX), Ok(()));
+    }
+}
