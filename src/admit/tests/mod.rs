@@ -1,0 +1,60 @@
+//! What the room promises, through its handle alone.
+
+#![allow(clippy::unwrap_used)]
+
+mod credentials;
+
+mod round_trip;
+
+mod schemes;
+
+mod signatures;
+
+mod vectors;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Request};
+
+use super::Admission;
+use crate::config::{Auth, Scheme, Secret, SignatureAuth};
+use crate::refusal::Refusal;
+
+fn secrets(texts: &[&str]) -> Vec<Secret> {
+    texts.iter().map(|text| Secret::new(*text)).collect()
+}
+
+fn signed_with(scheme: &Scheme, texts: &[&str]) -> Auth {
+    let signature = SignatureAuth { scheme: scheme.clone(), secrets: secrets(texts) };
+    Auth { signature: Some(signature), ..Auth::default() }
+}
+
+fn request<'a>(target: &str, headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Parts {
+    let mut request = Request::post(target);
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    request.body(()).unwrap().into_parts().0
+}
+
+fn request_with(headers: &[(HeaderName, HeaderValue)]) -> Parts {
+    let mut parts = request("/hooks", []);
+    for (name, value) in headers {
+        parts.headers.append(name, value.clone());
+    }
+    parts
+}
+
+fn at(seconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+/// The verdict on a request whose body arrives in these frames.
+fn verdict(admission: &Admission, parts: &Parts, frames: &[&[u8]], now: SystemTime) -> Result<(), Refusal> {
+    let mut check = admission.head(parts, now)?;
+    for frame in frames {
+        check.update(frame);
+    }
+    check.finish()
+}
