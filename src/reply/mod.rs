@@ -1,1 +1,20 @@
-//! To be written.
+//! The answer of each source for each outcome, made ready at start.
+//!
+//! Providers differ in what they take for success: an empty 200, a JSON object, an XML acknowledgement with the event's id.
+//! Status, headers and body of every answer exist before the first request; only an id or a type is filled in on the io
+//! thread, escaped for the content type, in one allocation.
+
+mod answer;
+
+mod body;
+
+mod refusals;
+
+mod shared;
+
+mod template;
+
+pub(crate) use answer::{Reply, challenge};
+pub(crate) use body::ReplyBody;
+pub(crate) use refusals::refused;
+pub(crate) use shared::{close_after, health};
