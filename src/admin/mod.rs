@@ -1,1 +1,26 @@
-//! To be written.
+//! Health, metrics and control, on a listener of their own and the `control` thread.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /healthz` | 200 as long as the process lives |
+//! | `GET /readyz` | 200, or 503 with the reasons |
+//! | `GET /metrics` | Prometheus' text format |
+//! | `GET /routes` | every route's state, as JSON |
+//! | `POST /routes/NAME/pause`, `…/resume` | stops and starts its deliveries |
+//!
+//! Nothing here shows a secret. Scraping sums what the io threads count; they do nothing for it.
+
+mod access;
+
+mod exposition;
+
+mod metrics;
+
+mod observed;
+
+mod readiness;
+
+mod server;
+
+pub(crate) use observed::{Observed, ObservedSource};
+pub(crate) use server::Admin;

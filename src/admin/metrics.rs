@@ -1,0 +1,145 @@
+//! The page behind `/metrics`.
+
+use super::exposition::Exposition;
+use super::observed::Observed;
+use crate::refusal::Refusal;
+use crate::routes::RouteStatus;
+
+/// Everything that is counted, summed over the threads that count it.
+pub(super) fn page(observed: &Observed) -> String {
+    let mut page = Exposition::default();
+    connections(&mut page, observed);
+    sources(&mut page, observed);
+    refusals(&mut page, observed);
+    routes(&mut page, &observed.routes.status());
+    page.finish()
+}
+
+fn connections(page: &mut Exposition, observed: &Observed) {
+    let opened = observed.listen_total(|listen| listen.connections_opened.get());
+    let closed = observed.listen_total(|listen| listen.connections_closed.get());
+    let mut one = |name: &str, kind: &str, help: &str, value: u64| {
+        page.metric(name, kind, help);
+        page.sample(name, &[], value);
+    };
+    one("hookgate_connections_open", "gauge", "Connections of senders.", opened.saturating_sub(closed));
+    one("hookgate_connections_total", "counter", "Connections accepted.", opened);
+    let refused = observed.listen_total(|listen| listen.connections_refused.get());
+    one("hookgate_connections_refused_total", "counter", "Connections over max_connections.", refused);
+    let malformed = observed.listen_total(|listen| listen.malformed.get());
+    one("hookgate_malformed_heads_total", "counter", "Connections ended because what came is not HTTP/1.1.", malformed);
+    let head = observed.listen_total(|listen| listen.head_timeouts.get());
+    one("hookgate_head_timeouts_total", "counter", "Connections closed by head_timeout.", head);
+    let idle = observed.listen_total(|listen| listen.idle_timeouts.get());
+    one("hookgate_idle_timeouts_total", "counter", "Connections closed by idle_timeout.", idle);
+    let (used, limit) = (observed.budget.used() as u64, observed.budget.limit() as u64);
+    one("hookgate_memory_budget_used_bytes", "gauge", "Bytes of bodies in memory.", used);
+    one("hookgate_memory_budget_bytes", "gauge", "Bytes of bodies that may be in memory.", limit);
+}
+
+fn sources(page: &mut Exposition, observed: &Observed) {
+    let counts: [(&str, &str, fn(&crate::counters::SourceCounters) -> u64); 3] = [
+        ("hookgate_events_unrouted_total", "Accepted events that no route matched.", |source| source.unrouted.get()),
+        ("hookgate_handshakes_total", "Handshakes answered.", |source| source.handshakes.get()),
+        ("hookgate_body_bytes_total", "Bytes of accepted bodies.", |source| source.body_bytes.get()),
+    ];
+    page.metric("hookgate_events_accepted_total", "counter", "Events acknowledged.");
+    for (at, source) in observed.sources.iter().enumerate() {
+        let labels = [("source", source.name.as_str()), ("ack", source.ack.as_str())];
+        page.sample(
+            "hookgate_events_accepted_total",
+            &labels,
+            observed.source_total(at, |source| source.accepted.get()),
+        );
+    }
+    for (name, help, count) in counts {
+        page.metric(name, "counter", help);
+        for (at, source) in observed.sources.iter().enumerate() {
+            page.sample(name, &[("source", &source.name)], observed.source_total(at, count));
+        }
+    }
+    page.metric(
+        "hookgate_ack_deadline_total",
+        "counter",
+        "Answers, by whether they left within the source's deadline.",
+    );
+    for (at, source) in observed.sources.iter().enumerate() {
+        let met = observed.source_total(at, |source| source.deadline_met.get());
+        let missed = observed.source_total(at, |source| source.deadline_missed.get());
+        page.sample("hookgate_ack_deadline_total", &[("source", &source.name), ("met", "true")], met);
+        page.sample("hookgate_ack_deadline_total", &[("source", &source.name), ("met", "false")], missed);
+    }
+    page.metric(
+        "hookgate_ack_seconds",
+        "histogram",
+        "From the first byte of the head to the answer, of accepted events.",
+    );
+    for (at, source) in observed.sources.iter().enumerate() {
+        let parts = observed.io.iter().map(|thread| thread.source(at).ack.read());
+        page.histogram("hookgate_ack_seconds", &[("source", &source.name)], parts);
+    }
+}
+
+/// Reasons that have occurred; a reason that has not is left out, as 21 of them for each source would hide the rest.
+fn refusals(page: &mut Exposition, observed: &Observed) {
+    const NAME: &str = "hookgate_requests_refused_total";
+    page.metric(NAME, "counter", "Requests refused, by reason; without a source those that none was found for.");
+    for refusal in Refusal::ALL {
+        let mut sample = |source: &str, count: u64| {
+            if count > 0 {
+                page.sample(NAME, &[("source", source), ("reason", refusal.label())], count);
+            }
+        };
+        sample("", observed.listen_total(|listen| listen.refused.get(refusal)));
+        for (at, source) in observed.sources.iter().enumerate() {
+            sample(&source.name, observed.source_total(at, |source| source.refused.get(refusal)));
+        }
+    }
+}
+
+fn routes(page: &mut Exposition, routes: &[RouteStatus]) {
+    type Column = (&'static str, &'static str, &'static str, fn(&RouteStatus) -> f64);
+    let columns: [Column; 12] = [
+        ("hookgate_route_offered_total", "counter", "Events that the route matches.", |route| route.offered as f64),
+        ("hookgate_route_dropped_total", "counter", "Events it went without: its queue was full.", |route| {
+            route.dropped as f64
+        }),
+        ("hookgate_route_refused_total", "counter", "Events refused because its queue was full.", |route| {
+            route.refused as f64
+        }),
+        ("hookgate_dead_letters_total", "counter", "Events given up and written as dead letters.", |route| {
+            route.dead as f64
+        }),
+        ("hookgate_route_events", "gauge", "Events taken and not done with.", |route| route.queued_events as f64),
+        ("hookgate_route_bytes", "gauge", "Bytes of their bodies.", |route| route.queued_bytes as f64),
+        ("hookgate_route_waiting", "gauge", "Of them, events that were never tried.", |route| route.waiting as f64),
+        ("hookgate_route_parked", "gauge", "Of them, events that wait for another attempt.", |route| {
+            route.parked as f64
+        }),
+        ("hookgate_route_in_flight", "gauge", "Deliveries in flight.", |route| route.in_flight as f64),
+        ("hookgate_route_oldest_seconds", "gauge", "Age of the oldest event not done with.", |route| {
+            route.oldest_undelivered.unwrap_or_default().as_secs_f64()
+        }),
+        ("hookgate_route_paused", "gauge", "1 if the route is paused.", |route| f64::from(u8::from(route.paused))),
+        ("hookgate_route_breaker_open", "gauge", "1 if its processor is taken for down.", |route| {
+            f64::from(u8::from(route.breaker_open))
+        }),
+    ];
+    for (name, kind, help, value) in columns {
+        page.metric(name, kind, help);
+        for route in routes {
+            page.sample(name, &[("route", &route.name)], value(route));
+        }
+    }
+    page.metric("hookgate_deliveries_total", "counter", "Attempts to deliver, by outcome.");
+    for route in routes {
+        let outcomes = std::iter::once(("delivered", route.delivered)).chain(route.failures);
+        for (outcome, count) in outcomes {
+            page.sample("hookgate_deliveries_total", &[("route", &route.name), ("outcome", outcome)], count);
+        }
+    }
+    page.metric("hookgate_event_age_seconds", "histogram", "From the receipt of an event to its delivery.");
+    for route in routes {
+        page.histogram("hookgate_event_age_seconds", &[("route", &route.name)], std::iter::once(route.age));
+    }
+}

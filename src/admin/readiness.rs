@@ -1,0 +1,82 @@
+//! Whether the gateway is ready for traffic, and the state of its routes, as JSON.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::observed::Observed;
+use crate::listen::Stage;
+use crate::routes::RouteStatus;
+
+/// A queue this full is worth a word before it refuses.
+const NEARLY_FULL: f64 = 0.95;
+
+/// The status of `/readyz` and its body: `{"ready":…,"reasons":[…],"notices":[…]}`. Reasons make it not ready; notices do
+/// not, since another gateway behind the same balancer would have them too.
+pub(super) fn report(observed: &Observed) -> (StatusCode, String) {
+    let mut reasons = Vec::new();
+    if observed.stage.get() != Stage::Running {
+        reasons.push("draining: the gateway is stopping".to_owned());
+    }
+    let used = observed.budget.used() as f64 / observed.budget.limit().max(1) as f64;
+    if used >= NEARLY_FULL {
+        reasons.push(format!("memory_budget is {:.0} % used: new bodies are about to be refused", used * 100.0));
+    }
+    let notices: Vec<_> = observed.routes.status().iter().flat_map(notices).collect();
+    let ready = reasons.is_empty();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, format!("{}\n", json!({ "ready": ready, "reasons": reasons, "notices": notices })))
+}
+
+/// The body of `/routes`.
+pub(super) fn routes(observed: &Observed) -> String {
+    let routes: Vec<Value> = observed.routes.status().iter().map(describe).collect();
+    format!("{}\n", json!({ "routes": routes }))
+}
+
+/// What an operator should know of a route, if there is something.
+fn notices(route: &RouteStatus) -> Vec<String> {
+    let mut notices = Vec::new();
+    if route.paused {
+        notices.push(format!("route {} is paused with {} events", route.name, route.queued_events));
+    }
+    if route.breaker_open {
+        notices.push(format!("route {}: its processor does not answer; it is probed", route.name));
+    }
+    notices
+}
+
+fn state(route: &RouteStatus) -> &'static str {
+    match (route.paused, route.breaker_open) {
+        (true, _) => "paused",
+        (false, true) => "processor down",
+        (false, false) => "running",
+    }
+}
+
+fn describe(route: &RouteStatus) -> Value {
+    let failed: u64 = route.failures.iter().map(|(_, count)| count).sum();
+    let failures: serde_json::Map<_, _> = route
+        .failures
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(kind, count)| ((*kind).to_owned(), json!(count)))
+        .collect();
+    json!({
+        "route": route.name,
+        "pool": route.pool,
+        "state": state(route),
+        "queued_events": route.queued_events,
+        "queued_bytes": route.queued_bytes,
+        "waiting": route.waiting,
+        "parked": route.parked,
+        "in_flight": route.in_flight,
+        "oldest_undelivered_seconds": route.oldest_undelivered.map(|age| age.as_secs_f64()),
+        "offered": route.offered,
+        "delivered": route.delivered,
+        "failed_attempts": failed,
+        "failures": failures,
+        "dead_letters": route.dead,
+        "dropped": route.dropped,
+        "refused": route.refused,
+    })
+}
