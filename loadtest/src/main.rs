@@ -1,3 +1,51 @@
-//! The `loadtest` binary.
+//! The `loadtest` binary: load for hookgate, and a processor that it can deliver to.
 
-fn main() {}
+mod run;
+
+mod processor;
+
+mod sign;
+
+mod stop;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Load for hookgate, and a processor that it can deliver to.
+#[derive(Debug, Parser)]
+#[command(name = "loadtest", version, after_help = "`loadtest help COMMAND` has examples.")]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::RunArgs),
+    Processor(processor::ProcessorArgs),
+}
+
+fn main() -> ExitCode {
+    let done = match Args::parse().command {
+        Command::Run(args) => run::run(&args).and_then(|report| {
+            report.print(args.json)?;
+            Ok(match report {
+                run::Report { saturated: true, .. } => ExitCode::from(SATURATED),
+                run::Report { partial: true, .. } => ExitCode::from(INTERRUPTED),
+                _ => ExitCode::SUCCESS,
+            })
+        }),
+        Command::Processor(args) => processor::run(&args).map(|()| ExitCode::SUCCESS),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("loadtest: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// The figures are the client's, not the server's.
+const SATURATED: u8 = 4;
+
+/// Ended by a signal, as shells say it.
+const INTERRUPTED: u8 = 130;
