@@ -42,3 +42,9 @@ mod gateway;
 
 /// The commands of the `hookgate` binary.
 pub mod cli;
+
+pub use admit::{AdmissionError, Message, Signer};
+pub use event::Event;
+pub use gateway::{Builder, Gateway, StartError, Stopped};
+pub use routes::{Delivery, Lost};
+pub use sinks::HandlerError;

@@ -1,6 +1,10 @@
-//! The `hookgate` binary.
+//! The `hookgate` binary: arguments go to [`hookgate::cli`].
+
+use std::process::ExitCode;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() {}
+fn main() -> ExitCode {
+    hookgate::cli::main()
+}

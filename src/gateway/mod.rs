@@ -1,1 +1,267 @@
-//! To be written.
+//! Builder, start and stop: the one room that knows all others and wires them.
+//!
+//! ```text
+//! io-N     request ─▶ Sources ─▶ Admission ─▶ body into a Draft ─▶ Sniffer ─▶ routes::Intake ─▶ Reply     (intake.rs)
+//! POOL-N   routes::Routes ─▶ sinks
+//! control  admin
+//! ```
+
+mod intake;
+
+mod placement;
+
+mod refusal_log;
+
+mod sources;
+
+mod wakes;
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+pub(crate) use placement::{Cores, Placement};
+
+use self::intake::Intake;
+use self::sources::Sources;
+use crate::admin::{Admin, Observed, ObservedSource};
+use crate::admit::AdmissionError;
+use crate::config::{Config, GatewayConfig, SinkConfig, SourceConfig};
+use crate::counters::IoCounters;
+use crate::event::Budget;
+use crate::listen::{IoThread, Limits, SharedStage, Sockets, Stage};
+use crate::routes::{Delivery, Lost, Routes};
+use crate::sinks::{self, Handler, HandlerError};
+
+/// A running gateway. Dropping it ends it at once; [`Gateway::stop`] lets it finish.
+#[derive(Debug)]
+pub struct Gateway {
+    addresses: Vec<SocketAddr>,
+    admin: Option<Admin>,
+    stage: SharedStage,
+    io: Vec<JoinHandle<()>>,
+    routes: Arc<Routes>,
+    limits: GatewayConfig,
+}
+
+/// A gateway that has not been started.
+#[derive(Default)]
+pub struct Builder {
+    config: Option<Config>,
+    handlers: BTreeMap<String, Handler>,
+}
+
+/// What a stopped gateway left behind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stopped {
+    /// The routes that had accepted events into memory and did not deliver them all.
+    pub lost: Vec<Lost>,
+}
+
+/// Why a gateway did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// [`Builder::config`] was not called.
+    #[error("a gateway needs a configuration: call Builder::config")]
+    NoConfig,
+    /// A route is delivered to a handler that nobody registered.
+    #[error(
+        "route {0} is delivered to a handler, and none is registered: call Builder::handler({0:?}, …), or change `to`"
+    )]
+    NoHandler(String),
+    /// A handler was registered for a route that has none.
+    #[error("a handler is registered for {0:?}, and no route of that name has to = \"handler\"")]
+    NoRoute(String),
+    /// A source's path clashes with another.
+    #[error("the path {path} cannot be served: {cause}")]
+    Path {
+        /// The path as configured.
+        path: String,
+        /// What it clashes with.
+        cause: String,
+    },
+    /// A source's credentials cannot be used.
+    #[error("source {source_name}: {cause}")]
+    Admission {
+        /// The source.
+        source_name: String,
+        /// What is wrong with them.
+        #[source]
+        cause: AdmissionError,
+    },
+    /// An address, a file or a certificate that a room needs; the error names it and says what to do.
+    #[error("{0}")]
+    Resource(#[source] Box<dyn Error + Send + Sync>),
+    /// An io thread.
+    #[error("cannot start an io thread: {0}")]
+    Thread(#[from] io::Error),
+}
+
+impl StartError {
+    fn resource(error: impl Error + Send + Sync + 'static) -> Self {
+        Self::Resource(Box::new(error))
+    }
+}
+
+impl Builder {
+    /// What it does.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = Some(config);
+        self
+    }
+
+    /// Registers the handler of a route that has `to = "handler"`. It is called on a worker of the route's pool with the
+    /// deliveries that wait, and may block: its pool is its own. An error, or a panic, fails all of them, and they come
+    /// again as the route's `retry` says.
+    #[must_use]
+    pub fn handler(
+        mut self,
+        route: impl Into<String>,
+        handler: impl Fn(&[Delivery]) -> Result<(), HandlerError> + Send + Sync + 'static,
+    ) -> Self {
+        self.handlers.insert(route.into(), Arc::new(handler));
+        self
+    }
+
+    /// Starts all threads. When this returns the sockets are open and events are taken.
+    pub fn start(mut self) -> Result<Gateway, StartError> {
+        let config = self.config.take().ok_or(StartError::NoConfig)?;
+        let sources = Arc::new(Sources::new(&config)?);
+        let placement = Placement::plan(&config, &Cores::detect());
+        let routes = Arc::new(self.start_routes(&config, &placement)?);
+
+        let sockets = Sockets::bind(&config.gateway.listen).map_err(StartError::resource)?;
+        let addresses = sockets.addresses();
+        let stage = SharedStage::default();
+        let budget = Arc::new(Budget::new(config.gateway.memory_budget));
+        let counters: Vec<_> = placement.io.iter().map(|_| Arc::new(IoCounters::new(sources.len()))).collect();
+
+        let admin = match config.gateway.admin {
+            None => None,
+            Some(address) => {
+                let observed = Observed {
+                    stage: stage.clone(),
+                    sources: config.sources.iter().map(observed_source).collect(),
+                    io: counters.clone(),
+                    routes: Arc::clone(&routes),
+                    budget: Arc::clone(&budget),
+                };
+                Some(
+                    Admin::start(address, config.gateway.admin_token.clone(), observed)
+                        .map_err(StartError::resource)?,
+                )
+            }
+        };
+
+        let thread = IoThread::new(Limits::from(&config.gateway), config.gateway.max_connections, stage.clone());
+        let mut io = Vec::with_capacity(counters.len());
+        for (index, (&core, counters)) in placement.io.iter().zip(counters).enumerate() {
+            let (sources, budget, intake) = (Arc::clone(&sources), Arc::clone(&budget), routes.intake());
+            let (stage, counted) = (stage.clone(), Arc::clone(&counters));
+            let on_thread = move || {
+                placement::pin(core);
+                Intake::new(sources, budget, intake, counters, stage)
+            };
+            io.push(thread.clone().spawn(index, sockets.share()?, on_thread, counted)?);
+        }
+        Ok(Gateway { addresses, admin, stage, io, routes, limits: config.gateway })
+    }
+
+    fn start_routes(&mut self, config: &Config, placement: &Placement) -> Result<Routes, StartError> {
+        let mut factories = Vec::with_capacity(config.routes.len());
+        for route in &config.routes {
+            let handler = self.handlers.remove(&route.name);
+            match (&route.to, &handler) {
+                (SinkConfig::Handler, None) => return Err(StartError::NoHandler(route.name.clone())),
+                (SinkConfig::Handler, Some(_)) | (_, None) => {}
+                (_, Some(_)) => return Err(StartError::NoRoute(route.name.clone())),
+            }
+            factories.push(sinks::factory(route, handler).map_err(StartError::resource)?);
+        }
+        if let Some(name) = self.handlers.keys().next() {
+            return Err(StartError::NoRoute(name.clone()));
+        }
+        let dead = config.data_dir.join("dead");
+        Routes::start(config, factories, &placement.pools, &dead).map_err(StartError::resource)
+    }
+}
+
+impl Gateway {
+    /// Begins a gateway.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use hookgate::{Gateway, config::Config};
+    ///
+    /// let config = Config::load("hookgate.toml".as_ref())?;
+    /// let gateway = Gateway::builder()
+    ///     .config(config)
+    ///     .handler("billing", |deliveries| {
+    ///         for delivery in deliveries {
+    ///             println!("{} {:?}", delivery.event().id(), delivery.event().event_type());
+    ///         }
+    ///         Ok(())
+    ///     })
+    ///     .start()?;
+    /// // …until it is time to go:
+    /// let stopped = gateway.stop();
+    /// assert!(stopped.lost.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Where it receives, with the ports that the system chose where the configuration says 0.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Where the admin listener is, if there is one.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(Admin::address)
+    }
+
+    /// Stops in order: says that it is not ready, for `drain_delay`; accepts no more connections; finishes the requests in
+    /// flight, then the deliveries, within `drain_timeout`. Blocks until that is done.
+    pub fn stop(mut self) -> Stopped {
+        self.stage.advance(Stage::NotReady);
+        std::thread::sleep(self.limits.drain_delay);
+        self.stage.advance(Stage::Closing);
+        let deadline = Instant::now() + self.limits.drain_timeout;
+        // Requests end by limits of their own; past the deadline they are cut off.
+        while self.io.iter().any(|thread| !thread.is_finished()) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.stage.advance(Stage::Over);
+        join_all(&mut self.io);
+        Stopped { lost: self.routes.drain(deadline.saturating_duration_since(Instant::now())) }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.stage.advance(Stage::Over);
+        join_all(&mut self.io);
+        self.routes.drain(Duration::ZERO);
+    }
+}
+
+fn observed_source(source: &SourceConfig) -> ObservedSource {
+    ObservedSource { name: source.name.clone(), ack: source.ack.to_string() }
+}
+
+fn join_all(threads: &mut Vec<JoinHandle<()>>) {
+    for thread in threads.drain(..) {
+        if thread.join().is_err() {
+            tracing::error!("an io thread panicked; its connections were cut");
+        }
+    }
+}

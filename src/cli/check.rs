@@ -1,0 +1,176 @@
+//! `hookgate check`: what a configuration says, or everything that is wrong with it.
+
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use super::ConfigFile;
+use super::presets::describe;
+use super::table::Table;
+use crate::config::units::{WrittenDuration, WrittenSize};
+use crate::config::{Auth, Config, HttpSink, RouteConfig, SinkConfig, SourceConfig, TypePattern, WhenFull};
+use crate::gateway::{Cores, Placement};
+
+/// Options of `hookgate check`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exits 0 if `hookgate run` would take the configuration, and 2 with every error if not. Secrets are read and not shown.
+
+Examples:
+  hookgate check
+  hookgate check --config /etc/hookgate/hookgate.toml")]
+pub(super) struct Check {
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+impl Check {
+    pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
+        let config = self.file.load()?;
+        let placement = Placement::plan(&config, &Cores::detect());
+        print!("{}", picture(&config, &placement));
+        for warning in &config.warnings {
+            eprintln!("warning: {warning}");
+        }
+        for pool in &placement.spinning_without_core {
+            eprintln!("warning: pool {pool} spins without a core of its own, which takes time from the other threads");
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn picture(config: &Config, placement: &Placement) -> String {
+    let mut page = String::new();
+    // Writing to a string cannot fail.
+    let gateway = &config.gateway;
+    let listen: Vec<_> = gateway.listen.iter().map(ToString::to_string).collect();
+    let admin = gateway.admin.map_or("off".to_owned(), |address| address.to_string());
+    let _ = writeln!(page, "listen {}, admin {admin}, data in {}", listen.join(" and "), config.data_dir.display());
+    let _ = writeln!(
+        page,
+        "bodies up to {} each and {} together, {} connections\n",
+        WrittenSize(gateway.max_body as u64),
+        WrittenSize(gateway.memory_budget as u64),
+        gateway.max_connections
+    );
+    let _ = writeln!(page, "{}", sources(config));
+    let _ = writeln!(page, "{}", routes(config));
+    let _ = write!(page, "{}", threads(config, placement));
+    page
+}
+
+fn sources(config: &Config) -> Table {
+    let mut table = Table::new(["source", "path", "proof", "type from", "signed", "ack", "answer", "deadline"]);
+    for source in &config.sources {
+        table.row([
+            source.name.clone(),
+            source.path.clone(),
+            proof(&source.auth),
+            type_from(source),
+            if source.type_signed { "yes" } else { "no" }.to_owned(),
+            source.ack.to_string(),
+            source.reply.status.as_u16().to_string(),
+            WrittenDuration(source.deadline).to_string(),
+        ]);
+    }
+    table
+}
+
+fn proof(auth: &Auth) -> String {
+    let mut kinds = Vec::new();
+    if let Some(signature) = &auth.signature {
+        kinds.push(format!("signature in {}", signature.scheme.header));
+    }
+    if let Some(basic) = &auth.basic {
+        kinds.push(match &basic.url_parameter {
+            Some(name) => format!("basic, or ?{name}="),
+            None => "basic".to_owned(),
+        });
+    }
+    if let Some(key) = &auth.api_key {
+        kinds.push(format!("key in {}", key.header));
+    }
+    if !auth.bearer.is_empty() {
+        kinds.push("bearer token".to_owned());
+    }
+    if kinds.is_empty() { "NONE: anybody may send".to_owned() } else { kinds.join(" and ") }
+}
+
+fn type_from(source: &SourceConfig) -> String {
+    if source.event_type.is_empty() {
+        return "-".to_owned();
+    }
+    source.event_type.iter().map(describe).collect::<Vec<_>>().join(" or ")
+}
+
+fn routes(config: &Config) -> Table {
+    let mut table = Table::new(["route", "takes", "pool", "in flight", "queue", "when full", "attempts", "to"]);
+    for route in &config.routes {
+        table.row([
+            route.name.clone(),
+            takes(route, config),
+            config.pools.get(route.pool).map(|pool| pool.name.clone()).unwrap_or_default(),
+            route.in_flight.to_string(),
+            format!("{} events, {}", route.queue.events, WrittenSize(route.queue.bytes as u64)),
+            match route.when_full {
+                WhenFull::Refuse => "refuse",
+                WhenFull::Drop => "drop",
+            }
+            .to_owned(),
+            route.retry.attempts.to_string(),
+            destination(&route.to),
+        ]);
+    }
+    table
+}
+
+fn takes(route: &RouteConfig, config: &Config) -> String {
+    let mut parts: Vec<_> = route
+        .from
+        .iter()
+        .map(|from| {
+            let source = config.sources.get(from.source).map_or("?", |source| source.name.as_str());
+            let types: Vec<_> = from.types.iter().map(TypePattern::to_string).collect();
+            format!("{source}: {}", types.join(" "))
+        })
+        .collect();
+    if route.signed_type {
+        parts.push("only signed types".to_owned());
+    }
+    parts.join(", ")
+}
+
+fn destination(to: &SinkConfig) -> String {
+    match to {
+        SinkConfig::Http(http) => url_without_credentials(http),
+        SinkConfig::File(file) => format!("file {}", file.path.display()),
+        SinkConfig::Stdout => "stdout".to_owned(),
+        SinkConfig::Discard => "discard".to_owned(),
+        SinkConfig::Handler => "handler of the embedding program".to_owned(),
+    }
+}
+
+/// A destination's query may hold a key.
+fn url_without_credentials(http: &HttpSink) -> String {
+    let url = &http.url;
+    let port = url.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
+    let scheme = url.scheme_str().unwrap_or_default();
+    format!("{scheme}://{}{port}{}", url.host().unwrap_or_default(), url.path())
+}
+
+fn threads(config: &Config, placement: &Placement) -> String {
+    let mut table = Table::new(["threads", "number", "core", "spin"]);
+    let cores = |cores: &[Option<usize>]| {
+        let cores: Vec<_> = cores.iter().map(|core| core.map_or("any".to_owned(), |core| core.to_string())).collect();
+        cores.join(" ")
+    };
+    table.row(["io".to_owned(), placement.io.len().to_string(), cores(&placement.io), "-".to_owned()]);
+    for (pool, at) in config.pools.iter().zip(&placement.pools) {
+        table.row([
+            format!("pool {}", pool.name),
+            at.len().to_string(),
+            cores(at),
+            WrittenDuration(pool.spin).to_string(),
+        ]);
+    }
+    format!("{table}{placement}\n")
+}

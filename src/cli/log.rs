@@ -1,0 +1,41 @@
+//! What the gateway says while it runs: on standard error, in colour only on a terminal that wants it.
+
+use std::io::IsTerminal;
+
+use clap::ValueEnum;
+use tracing_subscriber::EnvFilter;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    Text,
+    /// A JSON object a line, for collectors
+    Json,
+}
+
+/// Options of commands that log.
+#[derive(Debug, clap::Args)]
+pub(super) struct Log {
+    /// Least important level that is written: error, warn, info, debug or trace, also per module
+    #[arg(long, value_name = "LEVEL", default_value = "info", env = "HOOKGATE_LOG")]
+    log: String,
+    /// How log lines look
+    #[arg(long, value_name = "FORMAT", default_value = "text", env = "HOOKGATE_LOG_FORMAT")]
+    log_format: Format,
+}
+
+impl Log {
+    /// Starts logging for the rest of the process.
+    pub(super) fn start(&self) -> anyhow::Result<()> {
+        let filter = EnvFilter::try_new(&self.log).map_err(|error| anyhow::anyhow!("--log {}: {error}", self.log))?;
+        let colour =
+            std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+        match self.log_format {
+            Format::Text => lines.with_ansi(colour).init(),
+            Format::Json => lines.json().init(),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,125 @@
+//! `hookgate route`: looks at, pauses and resumes the routes of a running gateway, through its admin listener.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use clap::Subcommand;
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Method, StatusCode, Uri};
+
+use super::client::{Answer, Request};
+use super::table::Table;
+
+/// Options of `hookgate route`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hookgate route list
+  hookgate route pause billing
+  hookgate route resume billing --admin 127.0.0.1:9090")]
+pub(super) struct Route {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Prints every route: what waits, what is in flight, what became of the rest
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        admin: Admin,
+    },
+    /// Stops the deliveries of a route; its events wait in its queue
+    Pause {
+        /// The route
+        name: String,
+        #[command(flatten)]
+        admin: Admin,
+    },
+    /// Starts them again
+    Resume {
+        /// The route
+        name: String,
+        #[command(flatten)]
+        admin: Admin,
+    },
+}
+
+/// The admin listener of a running gateway.
+#[derive(Debug, clap::Args)]
+struct Admin {
+    /// The admin address of the gateway
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090", env = "HOOKGATE_ADMIN")]
+    admin: String,
+    /// The file that holds its `admin_token`
+    #[arg(long, value_name = "FILE", env = "HOOKGATE_ADMIN_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
+}
+
+impl Route {
+    pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
+        match self.verb {
+            Verb::List { json, admin } => {
+                let answer = admin.ask(Method::GET, "/routes")?;
+                if json { print!("{}", answer.body) } else { print!("{}", table(&answer.body)?) }
+            }
+            Verb::Pause { name, admin } => {
+                admin.ask(Method::POST, &format!("/routes/{name}/pause"))?;
+                println!("{name} is paused; `hookgate route resume {name}` starts it again");
+            }
+            Verb::Resume { name, admin } => {
+                admin.ask(Method::POST, &format!("/routes/{name}/resume"))?;
+                println!("{name} is resumed");
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Admin {
+    /// The answer to a request, which must be 200.
+    fn ask(&self, method: Method, path: &str) -> anyhow::Result<Answer> {
+        let url: Uri = format!("http://{}{path}", self.admin)
+            .parse()
+            .with_context(|| format!("{}{path} is no address and path", self.admin))?;
+        let mut headers = Vec::new();
+        if let Some(file) = &self.token_file {
+            let token = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            let mut value = HeaderValue::try_from(format!("Bearer {}", token.trim_end()))
+                .with_context(|| format!("{} holds no token", file.display()))?;
+            value.set_sensitive(true);
+            headers.push((AUTHORIZATION, value));
+        }
+        let answer = Request { method, url, headers, body: Bytes::new() }.send()?;
+        if answer.status != StatusCode::OK {
+            bail!("{}: {}", answer.status, answer.body.trim_end());
+        }
+        Ok(answer)
+    }
+}
+
+/// The JSON of `/routes` as a table.
+fn table(json: &str) -> anyhow::Result<Table> {
+    let document: serde_json::Value = serde_json::from_str(json).context("this is not a hookgate's admin address")?;
+    let mut table = Table::new(["route", "state", "queued", "in flight", "delivered", "failed", "dead", "dropped"]);
+    for route in document["routes"].as_array().into_iter().flatten() {
+        let text = |key: &str| route[key].as_str().unwrap_or_default().to_owned();
+        let count = |key: &str| route[key].as_u64().unwrap_or_default().to_string();
+        table.row([
+            text("route"),
+            text("state"),
+            count("queued_events"),
+            count("in_flight"),
+            count("delivered"),
+            count("failed_attempts"),
+            count("dead_letters"),
+            count("dropped"),
+        ]);
+    }
+    Ok(table)
+}

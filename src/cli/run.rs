@@ -1,0 +1,119 @@
+//! `hookgate run`: the gateway, until a signal.
+
+use std::process::ExitCode;
+use std::thread;
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::ConfigFile;
+use super::log::Log;
+use crate::config::Config;
+use crate::gateway::{Cores, Gateway, Placement, Stopped};
+use crate::routes::Lost;
+
+/// Options of `hookgate run`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Stops on SIGTERM or SIGINT: finishes what is in flight and exits 0, or 3 if events that were only in memory were lost.
+A second signal ends it at once.
+
+Examples:
+  hookgate run
+  hookgate run --config /etc/hookgate/hookgate.toml --log-format json")]
+pub(super) struct Run {
+    #[command(flatten)]
+    file: ConfigFile,
+    #[command(flatten)]
+    log: Log,
+}
+
+/// Events were lost.
+const EXIT_LOST: u8 = 3;
+
+impl Run {
+    pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
+        let config = self.file.load()?;
+        self.log.start()?;
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        // The handlers are there before the sockets: a signal during the start is not lost.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let mut signals = {
+            let _guard = runtime.enter();
+            Signals::new().context("cannot handle signals")?
+        };
+        let introduction = introduction(&config);
+        let gateway = Gateway::builder().config(config).start()?;
+        for address in gateway.addresses() {
+            tracing::info!("listening on http://{address}");
+        }
+        if let Some(address) = gateway.admin_address() {
+            tracing::info!("admin on http://{address}: /healthz /readyz /metrics /routes");
+        }
+        for line in introduction {
+            tracing::info!("{line}");
+        }
+
+        runtime.block_on(async {
+            signals.next().await;
+            tracing::info!("stopping: finishing what is in flight; a second signal ends at once");
+            let (done, stopped) = tokio::sync::oneshot::channel();
+            thread::Builder::new().name("stop".to_owned()).spawn(move || done.send(gateway.stop()))?;
+            tokio::select! {
+                stopped = stopped => Ok(report(&stopped.unwrap_or_default())),
+                () = signals.next() => {
+                    tracing::warn!("ended by a second signal; what was in flight is lost");
+                    Ok(ExitCode::from(EXIT_LOST))
+                }
+            }
+        })
+    }
+}
+
+/// What a running gateway promises, a line per source, and where its threads sit.
+fn introduction(config: &Config) -> Vec<String> {
+    let placement = Placement::plan(config, &Cores::detect());
+    let mut lines: Vec<_> = config
+        .sources
+        .iter()
+        .map(|source| format!("source {}: POST {}, ack = {}", source.name, source.path, source.ack))
+        .collect();
+    lines.push(format!(
+        "io threads: {}, workers: {}; {placement}",
+        placement.io.len(),
+        placement.pools.iter().map(Vec::len).sum::<usize>()
+    ));
+    lines
+}
+
+fn report(stopped: &Stopped) -> ExitCode {
+    for Lost { route, events } in &stopped.lost {
+        tracing::error!(route, events, "events were accepted into memory and not delivered; they are lost");
+    }
+    if stopped.lost.is_empty() {
+        tracing::info!("stopped; nothing was lost");
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(EXIT_LOST)
+    }
+}
+
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

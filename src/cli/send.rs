@@ -1,0 +1,113 @@
+//! `hookgate send`: plays a provider.
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use anyhow::{Context, bail};
+use http::header::CONTENT_TYPE;
+use http::{HeaderName, HeaderValue, Method, Uri};
+
+use super::client::Request;
+use crate::admit::{Message, Signer};
+use crate::config::{Secret, preset, presets};
+use crate::event::IdSource;
+
+/// Options of `hookgate send`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Prints the answer's status on standard error and its body on standard output. Exits 0 if the event was accepted.
+
+Examples:
+  hookgate send --preset stripe --secret-env STRIPE_SECRET invoice.json http://127.0.0.1:8080/hooks/stripe
+  hookgate send --preset github --secret-file secret --type issues payload.json https://hooks.example.com/hooks/github
+  echo '{\"a\":1}' | hookgate send --header 'X-Api-Key: k' - http://127.0.0.1:8080/hooks/erp")]
+pub(super) struct Send {
+    /// The provider whose signature and headers to send; without one, nothing is signed
+    #[arg(short, long, value_name = "NAME")]
+    preset: Option<String>,
+    /// The environment variable that holds the secret
+    #[arg(long, value_name = "NAME", conflicts_with = "secret_file")]
+    secret_env: Option<String>,
+    /// The file that holds the secret; one newline at its end is not part of it
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+    /// The event's type, where the provider says it in a header
+    #[arg(short = 't', long = "type", value_name = "TYPE")]
+    event_type: Option<String>,
+    /// The delivery id, where the provider says it in a header; one is made up if this is left out
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
+    /// One more header; may be given several times
+    #[arg(short = 'H', long, value_name = "NAME: VALUE")]
+    header: Vec<String>,
+    /// The payload; `-` is standard input
+    #[arg(value_name = "PAYLOAD")]
+    payload: PathBuf,
+    /// Where to post it
+    #[arg(value_name = "URL")]
+    url: Uri,
+}
+
+impl Send {
+    pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
+        let body = self.read_payload()?;
+        let mut headers = vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+        if let Some(name) = &self.preset {
+            let Some(preset) = preset(name) else {
+                let known: Vec<_> = presets().iter().map(|preset| preset.name.as_str()).collect();
+                bail!("no preset is called {name:?}; known are {}", known.join(", "));
+            };
+            let signer = Signer::preset(preset, &self.secret()?)?;
+            let now = SystemTime::now();
+            let unix_ms = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+            let made_up = IdSource::new().next(unix_ms);
+            let id = self.id.as_deref().unwrap_or_else(|| std::str::from_utf8(&made_up).unwrap_or_default());
+            let event_type = self.event_type.as_deref();
+            headers.extend(signer.headers(&Message { body: &body, event_type, id, now }));
+        } else if self.event_type.is_some() || self.id.is_some() {
+            bail!("--type and --id stand where a provider puts them: say which with --preset, or use --header");
+        }
+        for header in &self.header {
+            let (name, value) = header.split_once(':').with_context(|| format!("{header:?} is not NAME: VALUE"))?;
+            let name: HeaderName = name.trim().parse().with_context(|| format!("{name:?} is no header name"))?;
+            let value = value.trim().parse().with_context(|| format!("{name} has a value that no header can have"))?;
+            headers.retain(|(there, _)| *there != name);
+            headers.push((name, value));
+        }
+
+        let answer = Request { method: Method::POST, url: self.url, headers, body: body.into() }.send()?;
+        eprintln!("{}", answer.status);
+        if !answer.body.is_empty() {
+            println!("{}", answer.body.trim_end());
+        }
+        Ok(if answer.status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    fn read_payload(&self) -> anyhow::Result<Vec<u8>> {
+        let mut body = Vec::new();
+        if self.payload.as_os_str() == "-" {
+            std::io::stdin().read_to_end(&mut body).context("cannot read the payload from standard input")?;
+        } else {
+            body = std::fs::read(&self.payload)
+                .with_context(|| format!("cannot read the payload {}", self.payload.display()))?;
+        }
+        Ok(body)
+    }
+
+    fn secret(&self) -> anyhow::Result<Secret> {
+        if let Some(name) = &self.secret_env {
+            let value = std::env::var(name).with_context(|| format!("the secret's variable {name} cannot be read"))?;
+            return Ok(Secret::new(value));
+        }
+        let Some(path) = &self.secret_file else {
+            bail!("a preset signs: give --secret-env NAME or --secret-file FILE")
+        };
+        let mut bytes = std::fs::read(path).with_context(|| format!("cannot read the secret {}", path.display()))?;
+        if bytes.last() == Some(&b'\n') {
+            bytes.pop();
+        }
+        Ok(Secret::new(bytes))
+    }
+}

@@ -1,0 +1,149 @@
+//! The sources of a running gateway: found by path, each with what the rooms made of its configuration.
+
+use std::time::Duration;
+
+use http::HeaderName;
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+
+use super::StartError;
+use crate::admit::Admission;
+use crate::config::{Challenge, Config, SourceConfig};
+use crate::event::{Draft, EventMeta};
+use crate::refusal::Refusal;
+use crate::reply::Reply;
+use crate::sniff::{self, Sniffer};
+
+/// All sources, by path. Immutable, and one for all io threads.
+pub(super) struct Sources {
+    by_path: matchit::Router<Target>,
+    sources: Vec<Source>,
+}
+
+#[derive(Clone, Copy)]
+enum Target {
+    Health,
+    Source(usize),
+}
+
+/// What a path leads to.
+pub(super) enum Found<'sources> {
+    /// The path that balancers ask.
+    Health,
+    /// A source and its index in the configuration.
+    Source(usize, &'sources Source),
+}
+
+/// One source, ready to receive.
+pub(super) struct Source {
+    pub(super) name: String,
+    pub(super) admission: Admission,
+    pub(super) reply: Reply,
+    pub(super) max_body: usize,
+    pub(super) deadline: Duration,
+    pub(super) type_signed: bool,
+    path: String,
+    sniffer: Sniffer,
+    challenge: Option<Challenge>,
+    keep_headers: Vec<HeaderName>,
+}
+
+impl Sources {
+    /// Compiles every source of a checked configuration.
+    pub(super) fn new(config: &Config) -> Result<Self, StartError> {
+        let mut by_path = matchit::Router::new();
+        let mut insert = |path: &str, target| {
+            by_path
+                .insert(path, target)
+                .map_err(|error| StartError::Path { path: path.to_owned(), cause: error.to_string() })
+        };
+        insert(&config.gateway.health_path, Target::Health)?;
+        let mut sources = Vec::with_capacity(config.sources.len());
+        for (at, source) in config.sources.iter().enumerate() {
+            insert(&source.path, Target::Source(at))?;
+            sources.push(Source::new(source)?);
+        }
+        Ok(Self { by_path, sources })
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.sources.len()
+    }
+
+    /// What a path leads to: its exact bytes, nothing decoded or normalized, so that no two spellings mean one source.
+    pub(super) fn find(&self, path: &str) -> Result<Found<'_>, Refusal> {
+        match self.by_path.at(path).map(|found| *found.value) {
+            Ok(Target::Health) => Ok(Found::Health),
+            Ok(Target::Source(at)) => {
+                self.sources.get(at).map(|source| Found::Source(at, source)).ok_or(Refusal::UnknownPath)
+            }
+            Err(_) => Err(Refusal::UnknownPath),
+        }
+    }
+}
+
+impl Source {
+    fn new(config: &SourceConfig) -> Result<Self, StartError> {
+        let admission = Admission::new(&config.auth)
+            .map_err(|cause| StartError::Admission { source_name: config.name.clone(), cause })?;
+        Ok(Self {
+            name: config.name.clone(),
+            admission,
+            reply: Reply::new(&config.reply, &config.refuse, config.auth.basic.is_some()),
+            max_body: config.max_body,
+            deadline: config.deadline,
+            type_signed: config.type_signed,
+            path: config.path.clone(),
+            sniffer: Sniffer::new(&config.event_type, &config.delivery_id),
+            challenge: config.challenge.clone(),
+            keep_headers: config.keep_headers.clone(),
+        })
+    }
+
+    /// Writes what is kept of a head: no credential is in it.
+    pub(super) fn write_head(&self, head: &Parts, draft: &mut Draft) {
+        draft.head(&self.name, head.method.as_str(), &self.admission.public_target(&head.uri));
+        for name in std::iter::once(&CONTENT_TYPE).chain(&self.keep_headers) {
+            for value in head.headers.get_all(name) {
+                draft.header(name.as_str(), value.as_bytes());
+            }
+        }
+    }
+
+    /// Type and delivery id.
+    pub(super) fn sniff<'h>(&'h self, head: &'h Parts, body: &[u8]) -> EventMeta<'h> {
+        self.sniffer.sniff(head, |name| segment(&self.path, head.uri.path(), name), body)
+    }
+
+    /// The text to answer with, if this body is the provider's challenge rather than an event.
+    pub(super) fn challenge_answer(&self, body: &[u8]) -> Option<String> {
+        let challenge = self.challenge.as_ref()?;
+        let kind = sniff::find(body, &challenge.when)?;
+        if kind.in_body(body) != challenge.is {
+            return None;
+        }
+        sniff::find(body, &challenge.echo).map(|text| text.in_body(body).to_owned())
+    }
+}
+
+/// The segment of `path` that stands where `template` has `{name}`.
+fn segment<'path>(template: &str, path: &'path str, name: &str) -> Option<&'path str> {
+    template.split('/').zip(path.split('/')).find_map(|(pattern, text)| {
+        let placeholder = pattern.strip_prefix('{')?.strip_suffix('}')?;
+        (placeholder == name).then_some(text)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_is_found_by_its_name_in_the_template() {
+        let found = |name| segment("/hooks/{tenant}/x/{kind}", "/hooks/acme/x/paid", name);
+        assert_eq!(found("tenant"), Some("acme"));
+        assert_eq!(found("kind"), Some("paid"));
+        assert_eq!(found("other"), None);
+    }
+}

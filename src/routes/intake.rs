@@ -1,0 +1,80 @@
+//! The entrance of the routes, one per io thread. Between here and the queues there is no lock, no allocation and no system
+//! call; workers are woken only when the io thread says so, after its answers are written.
+
+use std::sync::Arc;
+
+use super::Shared;
+use super::counts::OfferCounts;
+use crate::config::WhenFull;
+use crate::event::Event;
+use crate::refusal::Refusal;
+
+/// The entrance of the routes for one io thread.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    shared: Arc<Shared>,
+    /// By route; this thread alone writes them.
+    counts: Arc<[OfferCounts]>,
+    /// Routes that match the event at hand; the first `reserved` of them have room for it. Kept for its memory.
+    matches: Vec<usize>,
+    /// Pools that were given something since the last wake.
+    given: Vec<bool>,
+}
+
+impl Intake {
+    pub(super) fn new(shared: Arc<Shared>, counts: Arc<[OfferCounts]>) -> Self {
+        let matches = Vec::with_capacity(shared.routes.len());
+        let given = vec![false; shared.pools.len()];
+        Self { shared, counts, matches, given }
+    }
+
+    /// Offers an event to the routes of its source. Room is reserved in all that match before any takes it: where one that
+    /// refuses has none, none gets the event. One that drops goes without.
+    ///
+    /// Returns how many routes match, those that went without included.
+    pub(crate) fn offer(&mut self, source: usize, event: &Event) -> Result<usize, Refusal> {
+        let Self { shared, counts, matches, given } = self;
+        if shared.is_closed() {
+            return Err(Refusal::QueueFull);
+        }
+        matches.clear();
+        shared.table.find(source, event.event_type(), event.type_signed(), matches);
+        matches.iter().for_each(|&route| counts[route].offered.increment());
+        let bytes = event.body().len();
+        let mut reserved = 0;
+        let mut full = None;
+        for at in 0..matches.len() {
+            let route = &shared.routes[matches[at]];
+            if route.reserve(bytes) {
+                matches.swap(reserved, at);
+                reserved += 1;
+            } else if route.when_full == WhenFull::Refuse {
+                full = Some(matches[at]);
+                break;
+            }
+        }
+        let (with_room, without) = matches.split_at(reserved);
+        if let Some(full) = full {
+            with_room.iter().for_each(|&route| shared.routes[route].release(bytes));
+            counts[full].refused.increment();
+            return Err(Refusal::QueueFull);
+        }
+        without.iter().for_each(|&route| counts[route].dropped.increment());
+        for &at in with_room {
+            let route = &shared.routes[at];
+            route.push(event);
+            given[route.pool] = true;
+        }
+        Ok(matches.len())
+    }
+
+    /// Wakes at most one sleeping worker of each pool that was given something since the last call. It costs 10 to 13 µs per
+    /// worker that did sleep: to be called after the answers are written.
+    pub(crate) fn wake_workers(&mut self) {
+        for (pool, given) in self.shared.pools.iter().zip(&mut self.given) {
+            if std::mem::take(given) {
+                pool.wake_one();
+            }
+        }
+    }
+}

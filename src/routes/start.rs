@@ -1,0 +1,130 @@
+//! Starting and ending the threads of the routes.
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::Shared;
+use super::dead::DeadLetters;
+use super::delivery::SinkFactory;
+use super::error::RoutesError;
+use super::pool::{Pool, start_worker};
+use super::route::Route;
+use super::table::Table;
+use crate::config::Config;
+
+/// The threads of the routes.
+#[derive(Debug)]
+pub(super) struct Threads {
+    pools: Vec<Arc<Pool>>,
+    workers: Vec<JoinHandle<()>>,
+    dead: DeadLetters,
+    disk: Option<JoinHandle<()>>,
+}
+
+pub(super) fn start(
+    config: &Config,
+    sinks: Vec<SinkFactory>,
+    placement: &[Vec<Option<usize>>],
+    dead_dir: &Path,
+) -> Result<(Shared, Threads), RoutesError> {
+    assert_eq!(sinks.len(), config.routes.len(), "one sink per route");
+    assert_eq!(placement.len(), config.pools.len(), "one list of places per pool");
+    let now = Instant::now();
+    let (dead, disk) = DeadLetters::start(dead_dir)?;
+    let routes: Vec<_> = config.routes.iter().map(|route| Arc::new(Route::new(route, dead.clone(), now))).collect();
+    let pools: Vec<_> = config
+        .pools
+        .iter()
+        .zip(placement)
+        .map(|(pool, cores)| Arc::new(Pool::new(&pool.name, pool.spin, cores.len())))
+        .collect();
+    // From here on whatever is dropped on an error ends its threads.
+    let mut threads = Threads { pools: pools.clone(), workers: Vec::new(), dead, disk: Some(disk) };
+    threads.start_workers(&routes, &sinks, placement)?;
+    let shared = Shared {
+        table: Table::new(&config.routes),
+        routes,
+        pools,
+        offer_counts: Mutex::default(),
+        closed: AtomicBool::new(false),
+    };
+    Ok((shared, threads))
+}
+
+impl Threads {
+    fn start_workers(
+        &mut self,
+        routes: &[Arc<Route>],
+        sinks: &[SinkFactory],
+        placement: &[Vec<Option<usize>>],
+    ) -> Result<(), RoutesError> {
+        let (ready, started) = crossbeam_channel::unbounded();
+        for (at, (pool, cores)) in self.pools.iter().zip(placement).enumerate() {
+            let of_pool: Vec<_> = routes
+                .iter()
+                .zip(sinks)
+                .filter(|(route, _)| route.pool == at)
+                .map(|(route, sink)| (Arc::clone(route), Arc::clone(sink)))
+                .collect();
+            let Some((first, _)) = of_pool.first() else { continue };
+            if cores.is_empty() {
+                return Err(RoutesError::NoWorkers { pool: pool.name.clone(), route: first.name.to_string() });
+            }
+            for (worker, &core) in cores.iter().enumerate() {
+                let handle = start_worker(Arc::clone(pool), worker, core, of_pool.clone(), ready.clone())?;
+                self.workers.push(handle);
+            }
+        }
+        drop(ready);
+        started.iter().collect()
+    }
+
+    /// Waits until nothing is left, or nothing can be done about what is left, or the time is up; then ends the threads.
+    pub(super) fn drain(self, shared: &Shared, timeout: Duration) {
+        let deadline = Instant::now() + timeout;
+        let is_done = |route: &Arc<Route>| route.undelivered().0 == 0 || route.is_stuck_until(deadline);
+        while !shared.routes.iter().all(is_done) && Instant::now() < deadline {
+            std::thread::sleep(LOOK_EVERY);
+        }
+        shared.close();
+        // Dropping `self` ends the threads.
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.pools.iter().for_each(|pool| pool.stop());
+        let patience = Instant::now() + END_WITHIN;
+        for worker in self.workers.drain(..) {
+            join(worker, patience);
+        }
+        // After the workers: what they have given up is still written.
+        self.dead.stop();
+        if let Some(disk) = self.disk.take() {
+            join(disk, Instant::now() + END_WITHIN);
+        }
+    }
+}
+
+/// A handler that blocks its thread for good must not keep the process from ending.
+fn join(thread: JoinHandle<()>, patience: Instant) {
+    while !thread.is_finished() {
+        if Instant::now() >= patience {
+            tracing::warn!(thread = thread.thread().name(), "the thread does not end and is left behind");
+            return;
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    if thread.join().is_err() {
+        tracing::error!("a thread of the routes has panicked; this is a fault in hookgate");
+    }
+}
+
+/// How often a draining gateway looks whether it is done.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+
+/// How long a thread may take to end.
+const END_WITHIN: Duration = Duration::from_secs(5);

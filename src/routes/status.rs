@@ -1,0 +1,81 @@
+//! What can be seen of a route from outside.
+
+use std::time::{Duration, Instant};
+
+use super::Shared;
+use super::counts::FAILURES;
+use super::route::Route;
+use crate::counters::LATENCY_BOUNDS_US;
+
+/// A route at one moment. Its numbers are read one after the other, not all at once.
+#[derive(Debug, Clone)]
+pub(crate) struct RouteStatus {
+    pub(crate) name: String,
+    /// The name of its pool.
+    pub(crate) pool: String,
+    pub(crate) paused: bool,
+    pub(crate) breaker_open: bool,
+    /// Events taken and not done with: waiting, parked, in flight or not yet written as dead letters.
+    pub(crate) queued_events: usize,
+    /// Bytes of their bodies.
+    pub(crate) queued_bytes: usize,
+    /// Of them, those that were never tried.
+    pub(crate) waiting: usize,
+    /// Of them, those that wait for another attempt.
+    pub(crate) parked: usize,
+    /// Deliveries in flight, of one batch each.
+    pub(crate) in_flight: usize,
+    /// How long the oldest of them has been here, or at most how long; `None` if there are none.
+    pub(crate) oldest_undelivered: Option<Duration>,
+    /// Events that matched, whatever became of them.
+    pub(crate) offered: u64,
+    /// Events it went without for want of room.
+    pub(crate) dropped: u64,
+    /// Events that were refused because it had no room.
+    pub(crate) refused: u64,
+    /// Events delivered.
+    pub(crate) delivered: u64,
+    /// Events whose dead letter is written.
+    pub(crate) dead: u64,
+    /// Failed attempts by kind.
+    pub(crate) failures: [(&'static str, u64); FAILURES.len()],
+    /// Age of events when they were delivered: see [`crate::counters::Latencies::read`].
+    pub(crate) age: ([u64; LATENCY_BOUNDS_US.len() + 1], u64),
+}
+
+impl RouteStatus {
+    pub(super) fn all(shared: &Shared) -> Vec<Self> {
+        let now = Instant::now();
+        shared.routes.iter().enumerate().map(|(at, route)| Self::of(shared, at, route, now)).collect()
+    }
+
+    fn of(shared: &Shared, at: usize, route: &Route, now: Instant) -> Self {
+        let (queued_events, queued_bytes) = route.undelivered();
+        let failures = route.counts.failures();
+        let mut status = Self {
+            name: route.name.to_string(),
+            pool: shared.pools[route.pool].name.clone(),
+            paused: route.is_paused(),
+            breaker_open: route.breaker_is_open(),
+            queued_events,
+            queued_bytes,
+            waiting: route.waiting(),
+            parked: route.parked(),
+            in_flight: route.in_flight(),
+            oldest_undelivered: route.oldest_age(now),
+            offered: 0,
+            dropped: 0,
+            refused: 0,
+            delivered: route.counts.delivered.get(),
+            dead: route.counts.dead.get(),
+            failures: std::array::from_fn(|kind| (FAILURES[kind], failures[kind])),
+            age: route.counts.age.read(),
+        };
+        for counts in shared.offer_counts().iter().filter_map(|thread| thread.get(at)) {
+            status.offered += counts.offered.get();
+            status.dropped += counts.dropped.get();
+            status.refused += counts.refused.get();
+        }
+        status
+    }
+}

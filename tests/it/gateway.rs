@@ -1,0 +1,194 @@
+//! A gateway under test: the binary, with a directory of its own.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::client::{Answer, Client};
+
+/// How long a condition may take before the test fails. Nothing waits for it to pass.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running `hookgate run`, killed when dropped.
+pub struct Gateway {
+    child: Child,
+    pub address: SocketAddr,
+    pub admin: SocketAddr,
+    log: Log,
+    dir: tempfile::TempDir,
+}
+
+/// What a process has written to standard error so far.
+#[derive(Clone, Default)]
+pub struct Log(Arc<(Mutex<Vec<String>>, Condvar)>);
+
+impl Gateway {
+    /// Starts a gateway on free ports. `config` is everything but `[gateway]`; secrets are files, as by [`secret`].
+    pub fn start(config: &str) -> Self {
+        Self::launch("", config, |_| {})
+    }
+
+    /// The same with more keys in `[gateway]`.
+    pub fn start_with(gateway_keys: &str, config: &str) -> Self {
+        Self::launch(gateway_keys, config, |_| {})
+    }
+
+    /// The same with more files in its directory.
+    pub fn start_prepared(config: &str, prepare: impl FnOnce(&Path)) -> Self {
+        Self::launch("", config, prepare)
+    }
+
+    fn launch(gateway_keys: &str, config: &str, prepare: impl FnOnce(&Path)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let text = format!(
+            "[gateway]\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n{gateway_keys}\n[journal]\ndir = \"data\"\n{config}"
+        );
+        std::fs::write(dir.path().join("hookgate.toml"), text).unwrap();
+        std::fs::write(dir.path().join("secret"), SECRET).unwrap();
+        prepare(dir.path());
+        let mut child = Command::new(env!("CARGO_BIN_EXE_hookgate"))
+            .arg("run")
+            .current_dir(dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Log::default();
+        let stderr = child.stderr.take().unwrap();
+        let collecting = log.clone();
+        thread::spawn(move || collecting.collect(stderr));
+        let address = |after: &str| -> SocketAddr {
+            let line = log.wait_for(after);
+            let rest = line.split_once(after).unwrap().1;
+            rest.split(' ').next().unwrap().trim_end_matches(':').parse().unwrap()
+        };
+        let (listen, admin) = (address("listening on http://"), address("admin on http://"));
+        Self { child, address: listen, admin, log, dir }
+    }
+
+    /// Its directory: the configuration, `secret` and `data`.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The dead letters of a route, a JSON document each.
+    pub fn dead_letters(&self, route: &str) -> Vec<serde_json::Value> {
+        let path: PathBuf = self.dir().join("data/dead").join(format!("{route}.ndjson"));
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// A new connection to it.
+    pub fn client(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// Posts on a connection of its own.
+    pub fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        self.client().post(path, headers, body)
+    }
+
+    /// An admin page.
+    pub fn admin_get(&self, path: &str) -> Answer {
+        Client::connect(self.admin).request("GET", path, &[], b"")
+    }
+
+    /// The sum of a metric's samples whose labels contain all of `labels` (`source="github"`).
+    pub fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+        let page = self.admin_get("/metrics").text();
+        page.lines()
+            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])))
+            .filter(|line| labels.iter().all(|label| line.contains(label)))
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+            .sum()
+    }
+
+    /// Waits until a metric has this value.
+    pub fn wait_for_metric(&self, name: &str, labels: &[&str], value: f64) {
+        wait_until(&format!("{name}{labels:?} = {value}"), || self.metric(name, labels) == value);
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits for its end.
+    pub fn wait(mut self) -> ExitStatus {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < until, "the gateway does not end; it said:\n{}", self.log.text());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// SIGTERM, then its end.
+    pub fn stop(self) -> ExitStatus {
+        self.signal("TERM");
+        self.wait()
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("--- the gateway said:\n{}", self.log.text());
+        }
+    }
+}
+
+impl Log {
+    fn collect(&self, stderr: impl Read) {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            self.0.0.lock().unwrap().push(line);
+            self.0.1.notify_all();
+        }
+    }
+
+    /// All of it.
+    pub fn text(&self) -> String {
+        self.0.0.lock().unwrap().join("\n")
+    }
+
+    /// Waits for a line that contains `text`.
+    pub fn wait_for(&self, text: &str) -> String {
+        let until = Instant::now() + PATIENCE;
+        let mut lines = self.0.0.lock().unwrap();
+        loop {
+            if let Some(line) = lines.iter().find(|line| line.contains(text)) {
+                return line.clone();
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "no line with {text:?} in:\n{}", lines.join("\n"));
+            lines = self.0.1.wait_timeout(lines, left).unwrap().0;
+        }
+    }
+}
+
+/// What is in the file `secret` of every gateway's directory: a key of any scheme, base64 after its prefix.
+pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/// Waits for a condition.
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < until, "waited in vain for: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}

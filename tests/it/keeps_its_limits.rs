@@ -1,0 +1,119 @@
+//! Sizes, times and numbers that a sender may not exceed.
+
+use crate::gateway::Gateway;
+
+const SOURCE: &str = "[[source]]\nname = \"s\"\nauth = \"none\"\nack = \"memory\"\nmax_body = \"1KiB\"\n";
+
+#[test]
+fn an_announced_body_over_the_limit_is_refused_before_it_is_read() {
+    let gateway = Gateway::start(SOURCE);
+    let mut client = gateway.client();
+    client.send(b"POST /hooks/s HTTP/1.1\r\nhost: a\r\ncontent-length: 1025\r\nexpect: 100-continue\r\n\r\n");
+    let answer = client.answer().unwrap();
+    assert_eq!((answer.status, answer.reason().as_str()), (413, "body_too_large"), "the final status, not 100");
+    assert_eq!(gateway.post("/hooks/s", &[], &[b'a'; 1024]).status, 202);
+}
+
+#[test]
+fn a_chunked_body_is_cut_off_at_the_limit() {
+    let gateway = Gateway::start(SOURCE);
+    let mut client = gateway.client();
+    client.send(b"POST /hooks/s HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
+    let chunk = [b"200\r\n".as_slice(), &[b'a'; 512], b"\r\n"].concat();
+    client.send(&chunk);
+    client.send(&chunk);
+    client.send(b"1\r\na\r\n");
+    assert_eq!(client.answer().unwrap().status, 413);
+}
+
+#[test]
+fn a_chunked_body_within_the_limit_arrives_whole() {
+    let gateway = Gateway::start(SOURCE);
+    let mut client = gateway.client();
+    client.send(b"POST /hooks/s HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
+    client.send(b"3\r\nabc\r\n2;ext=1\r\nde\r\n0\r\nx-trailer: 1\r\n\r\n");
+    assert_eq!(client.answer().unwrap().status, 202);
+    assert_eq!(gateway.metric("hookgate_body_bytes_total", &["source=\"s\""]), 5.0);
+}
+
+#[test]
+fn a_client_that_expects_it_is_told_to_continue() {
+    let gateway = Gateway::start(SOURCE);
+    let mut client = gateway.client();
+    client.send(b"POST /hooks/s HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n");
+    assert_eq!(client.answer().unwrap().status, 100);
+    client.send(b"{}");
+    assert_eq!(client.answer().unwrap().status, 202);
+}
+
+#[test]
+fn bodies_over_the_memory_budget_are_refused_before_they_are_read_and_fit_again_later() {
+    let gateway = Gateway::start_with("max_body = \"1KiB\"\nmemory_budget = \"1500B\"", SOURCE);
+    let mut holding = gateway.client();
+    holding.send(b"POST /hooks/s HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\nexpect: 100-continue\r\n\r\n");
+    assert_eq!(holding.answer().unwrap().status, 100, "its 1000 bytes are now reserved");
+    let refused = gateway.post("/hooks/s", &[], &[b'a'; 600]);
+    assert_eq!((refused.status, refused.reason().as_str()), (503, "over_memory_budget"));
+    assert!(refused.header("retry-after").is_some());
+    assert_eq!(gateway.post("/hooks/s", &[], &[b'a'; 400]).status, 202);
+    holding.send(&[b'a'; 1000]);
+    assert_eq!(holding.answer().unwrap().status, 202);
+    assert_eq!(gateway.post("/hooks/s", &[], &[b'a'; 1000]).status, 202);
+    gateway.wait_for_metric("hookgate_memory_budget_used_bytes", &[], 0.0);
+}
+
+#[test]
+fn a_silent_connection_and_an_unfinished_head_are_closed() {
+    let gateway = Gateway::start_with("head_timeout = \"100ms\"", SOURCE);
+    let mut silent = gateway.client();
+    let mut slow = gateway.client();
+    slow.send(b"POST /hooks/s HTTP/1.1\r\nhost:");
+    assert!(silent.is_closed());
+    assert!(slow.is_closed());
+    gateway.wait_for_metric("hookgate_head_timeouts_total", &[], 2.0);
+}
+
+#[test]
+fn a_slow_body_is_answered_with_408_and_closed() {
+    let gateway = Gateway::start_with("body_timeout = \"100ms\"", SOURCE);
+    let mut slow = gateway.client();
+    slow.send(b"POST /hooks/s HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nabc");
+    let answer = slow.answer().unwrap();
+    assert_eq!((answer.status, answer.reason().as_str()), (408, "body_timeout"));
+    assert!(slow.is_closed());
+    gateway.wait_for_metric("hookgate_memory_budget_used_bytes", &[], 0.0);
+}
+
+#[test]
+fn an_idle_connection_is_kept_for_its_time_and_then_closed() {
+    let gateway = Gateway::start_with("idle_timeout = \"200ms\"", SOURCE);
+    let mut client = gateway.client();
+    assert_eq!(client.post("/hooks/s", &[], b"{}").status, 202);
+    assert_eq!(client.post("/hooks/s", &[], b"{}").status, 202);
+    assert!(client.is_closed());
+    gateway.wait_for_metric("hookgate_idle_timeouts_total", &[], 1.0);
+}
+
+#[test]
+fn connections_over_the_limit_are_told_so_and_later_ones_fit() {
+    let gateway = Gateway::start_with("max_connections = 2", SOURCE);
+    let mut first = gateway.client();
+    let mut second = gateway.client();
+    assert_eq!(first.post("/hooks/s", &[], b"{}").status, 202);
+    assert_eq!(second.post("/hooks/s", &[], b"{}").status, 202);
+    let mut third = gateway.client();
+    assert_eq!(third.answer().unwrap().status, 503);
+    assert!(third.is_closed());
+    drop(first);
+    gateway.wait_for_metric("hookgate_connections_open", &[], 1.0);
+    assert_eq!(gateway.post("/hooks/s", &[], b"{}").status, 202);
+}
+
+#[test]
+fn a_client_that_closes_its_side_after_the_request_still_gets_the_answer() {
+    let gateway = Gateway::start(SOURCE);
+    let mut client = gateway.client();
+    client.send(b"POST /hooks/s HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}");
+    client.finish_sending();
+    assert_eq!(client.answer().unwrap().status, 202);
+}

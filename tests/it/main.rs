@@ -1,0 +1,36 @@
+//! hookgate through its front door: the real binary on a free port, real clients, real processors, a real disk. One module
+//! per behaviour that a user would name.
+
+#![allow(unreachable_pub, reason = "modules of one test binary")]
+
+mod client;
+
+mod gateway;
+
+mod processor;
+
+mod signing;
+
+mod admits_credentials;
+
+mod answers_each_source_in_its_way;
+
+mod calls_handlers_of_the_embedding_program;
+
+mod delivers_real_payloads;
+
+mod finds_types_where_providers_put_them;
+
+mod isolates_a_slow_route;
+
+mod keeps_its_limits;
+
+mod refuses_forgeries;
+
+mod retries_and_buries;
+
+mod shows_what_it_does;
+
+mod stops_in_order;
+
+mod survives_bad_requests;
