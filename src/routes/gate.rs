@@ -119,3 +119,69 @@ impl Gate {
         self.breaker.is_open()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::time::Duration;
+
+    use super::super::tests::route;
+    use super::*;
+    use crate::config::BreakerConfig;
+
+    const EVERY: Duration = Duration::from_secs(10);
+
+    fn gate(max_rate: Option<u32>, now: Instant) -> Gate {
+        let breaker = BreakerConfig { failures: 1, probe_every: EVERY, pause_after_dead: 2 };
+        Gate::new(&RouteConfig { max_rate, breaker, ..route("a") }, now)
+    }
+
+    #[test]
+    fn a_probe_that_was_not_needed_goes_out_later() {
+        let now = Instant::now();
+        let mut gate = gate(None, now);
+        gate.failed(None, now);
+        assert_eq!(gate.ask(64, now).unwrap_err(), Shut::Until(now + EVERY));
+        let probe = gate.ask(64, now + EVERY).unwrap();
+        assert_eq!(probe.events, 1);
+        assert_eq!(gate.ask(64, now + EVERY).unwrap_err(), Shut::UntilToldOtherwise);
+        gate.give_back(&probe, 0);
+        assert!(gate.ask(64, now + EVERY).unwrap().probe.is_some());
+    }
+
+    #[test]
+    fn what_is_not_used_does_not_count_towards_the_rate() {
+        let now = Instant::now();
+        let mut gate = gate(Some(1_000), now);
+        let pass = gate.ask(64, now).unwrap();
+        assert!(matches!(gate.ask(64, now), Err(Shut::Until(_))));
+        gate.give_back(&pass, 1);
+        assert_eq!(gate.ask(64, now).unwrap().events, pass.events - 1);
+    }
+
+    #[test]
+    fn failures_count_for_their_events_until_the_breaker_is_open() {
+        let now = Instant::now();
+        let mut gate = gate(None, now);
+        assert_eq!(gate.failed(None, now), (true, Some(Change::Opened)));
+        assert_eq!(gate.failed(None, now), (false, None));
+        assert_eq!(gate.answered(now + EVERY), Some(Change::Closed(EVERY)));
+        assert!(gate.failed(None, now).0);
+    }
+
+    #[test]
+    fn a_success_between_dead_letters_keeps_the_route_going() {
+        let now = Instant::now();
+        let mut gate = gate(None, now);
+        assert!(!gate.buried());
+        gate.succeeded(now);
+        assert!(!gate.buried());
+        gate.answered(now);
+        assert!(gate.buried());
+        assert_eq!(gate.ask(1, now).unwrap_err(), Shut::UntilToldOtherwise);
+        gate.resume();
+        assert!(gate.ask(1, now).is_ok());
+        assert!(!gate.buried());
+    }
+}

@@ -1,6 +1,7 @@
 //! A pool: its worker threads, where they sit, and whom to wake.
 //!
 //! Each worker has a current-thread runtime of its own: deliveries stay on the thread that took them, with its connections.
+//! A sink that blocks its thread keeps that worker from everything else meanwhile; such a route wants a pool of its own.
 
 use std::io;
 use std::sync::Arc;

@@ -2,8 +2,8 @@
 //!
 //! Workers call [`Route::take`] for the next batch and [`Route::settle`] with what became of it. Whoever has settled a batch
 //! must let its worker look for work again: a permit has become free, an event may have been parked, the breaker may have
-//! opened or closed. That rule, the wake after a push and [`Route::resume`]'s callers are all it takes for no event to wait
-//! while a worker sleeps that could take it.
+//! opened or closed. That rule, the wake after a push and that of whoever resumes a route are all it takes for no event to
+//! wait while all workers sleep and one of them could take it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -111,11 +111,17 @@ impl Route {
             Some(due) if due > now => return Take::NotBefore(due),
             Some(_) => {}
         }
-        let Some(permit) = Permit::take(self) else { return Take::Nothing };
+        if self.permits.used() >= self.in_flight_max {
+            return Take::Nothing;
+        }
         let pass = match lock(&self.gate).ask(max, now) {
             Ok(pass) => pass,
             Err(Shut::Until(at)) => return Take::NotBefore(at),
             Err(Shut::UntilToldOtherwise) => return Take::Nothing,
+        };
+        let Some(permit) = Permit::take(self) else {
+            lock(&self.gate).give_back(&pass, 0);
+            return Take::Nothing;
         };
         let mut events = Vec::new();
         self.parked.take_due(pass.events, now, &mut events);
@@ -127,14 +133,13 @@ impl Route {
         if events.len() < pass.events {
             lock(&self.gate).give_back(&pass, events.len());
         }
-        if !events.is_empty() {
-            return Take::Batch(Batch { events, probe: pass.probe, _permit: permit });
+        if events.is_empty() {
+            // Another worker was faster. A third may have missed the permit or the probe that this one held meanwhile, and
+            // sleep: this one has to look again for it.
+            drop(permit);
+            return Take::NotBefore(now);
         }
-        // Another worker was faster.
-        match self.parked.next_due() {
-            Some(due) => Take::NotBefore(due),
-            None => Take::Nothing,
-        }
+        Take::Batch(Batch { events, probe: pass.probe, _permit: permit })
     }
 
     /// Takes note of what became of a batch, and frees its permit.
@@ -193,8 +198,9 @@ impl Route {
     fn failed(self: &Arc<Self>, mut waiting: Waiting, failure: Failure, counts: bool, now: Instant) {
         self.counts.failed(failure.kind);
         if !counts {
-            // The breaker, not the backoff, says when it goes out again.
-            return self.parked.park(waiting, now);
+            // The processor and the breaker, not the backoff, say when it goes out again.
+            let wish = failure.retry_after.unwrap_or_default().min(self.retry.max);
+            return self.parked.park(waiting, now + wish);
         }
         let age = waiting.age(self.outages(), now);
         let attempts = waiting.failed_attempts() + 1;
