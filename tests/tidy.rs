@@ -1,5 +1,7 @@
 //! House rules that a reader would otherwise have to check by eye.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

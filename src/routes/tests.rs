@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use http::StatusCode;
@@ -798,26 +798,28 @@ fn no_wake_is_lost() {
     let mut bench = Bench::new(3, vec![(narrow, tries_again), (half, hanging), (route("wide"), sink(ok))]);
     bench.offer("hang").unwrap();
     bench.wait_for("half", "it hangs", |status| status.in_flight == 1 && status.waiting == 0);
-    let start = Barrier::new(PRODUCERS + 1);
     std::thread::scope(|scope| {
-        for producer in 0..PRODUCERS {
-            let mut intake = bench.routes.intake();
-            let start = &start;
-            scope.spawn(move || {
-                let mut events = Events::new();
-                for round in 0..ROUNDS {
-                    start.wait();
-                    for at in 0..=(round + producer) % 4 {
-                        intake.offer(0, &events.make(&at.to_string(), b"")).unwrap();
-                        intake.wake_workers();
-                        (0..fastrand::u32(..200)).for_each(|_| std::hint::spin_loop());
+        // A round that never ends fails the test here, which drops the senders and so ends the producers.
+        let starts: Vec<_> = (0..PRODUCERS)
+            .map(|producer| {
+                let mut intake = bench.routes.intake();
+                let (start, started) = crossbeam_channel::bounded(1);
+                scope.spawn(move || {
+                    let mut events = Events::new();
+                    for round in started {
+                        for at in 0..=(round + producer) % 4 {
+                            intake.offer(0, &events.make(&at.to_string(), b"")).unwrap();
+                            intake.wake_workers();
+                            (0..fastrand::u32(..200)).for_each(|_| std::hint::spin_loop());
+                        }
                     }
-                }
-            });
-        }
+                });
+                start
+            })
+            .collect();
         let mut expected = 1;
         for round in 0..ROUNDS {
-            start.wait();
+            starts.iter().for_each(|start| start.send(round).unwrap());
             expected += (0..PRODUCERS).map(|producer| (round + producer) as u64 % 4 + 1).sum::<u64>();
             for (route, hangs) in [("narrow", 0), ("half", 1), ("wide", 0)] {
                 bench.wait_for(route, "the round ends", |status| status.delivered == expected - hangs);
@@ -826,6 +828,29 @@ fn no_wake_is_lost() {
     });
     gate.add_permits(1);
     assert_eq!(bench.routes.drain(Duration::from_secs(60)), []);
+}
+
+/// One event at a time, each at a random moment of the worker's way from a delivery to its sleep.
+#[test]
+fn an_event_that_comes_while_the_worker_falls_asleep_is_delivered() {
+    let delivered = Arc::new(AtomicUsize::new(0));
+    let count = {
+        let delivered = Arc::clone(&delivered);
+        sink(move |_| {
+            delivered.fetch_add(1, Ordering::SeqCst);
+            Outcome::Delivered
+        })
+    };
+    let mut bench = Bench::new(1, vec![(route("a"), count)]);
+    for round in 1..=20_000 {
+        bench.offer("1").unwrap();
+        let give_up = Instant::now() + Duration::from_secs(60);
+        while delivered.load(Ordering::SeqCst) < round {
+            assert!(Instant::now() < give_up, "never delivered");
+            std::thread::yield_now();
+        }
+        (0..fastrand::u32(..2_000)).for_each(|_| std::hint::spin_loop());
+    }
 }
 
 /// Holds one event until its gate is opened and delivers all others.
