@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 #[path = "../src/routes/sleeper.rs"]
-#[expect(dead_code, reason = "what only the pump needs")]
 mod sleeper;
 
 use sleeper::Sleeper;

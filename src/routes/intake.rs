@@ -39,7 +39,9 @@ impl Intake {
         }
         matches.clear();
         shared.table.find(source, event.event_type(), event.type_signed(), matches);
-        matches.iter().for_each(|&route| counts[route].offered.increment());
+        for &route in &*matches {
+            counts[route].offered.increment();
+        }
         let bytes = event.body().len();
         let mut reserved = 0;
         let mut full = None;
@@ -55,11 +57,15 @@ impl Intake {
         }
         let (with_room, without) = matches.split_at(reserved);
         if let Some(full) = full {
-            with_room.iter().for_each(|&route| shared.routes[route].release(bytes));
+            for &route in with_room {
+                shared.routes[route].release(bytes);
+            }
             counts[full].refused.increment();
             return Err(Refusal::QueueFull);
         }
-        without.iter().for_each(|&route| counts[route].dropped.increment());
+        for &route in without {
+            counts[route].dropped.increment();
+        }
         for &at in with_room {
             let route = &shared.routes[at];
             route.push(event);

@@ -151,7 +151,9 @@ impl Routes {
     pub(crate) fn drain(&self, timeout: Duration) -> Vec<Lost> {
         let threads = lock(&self.threads).take();
         if let Some(threads) = threads {
-            threads.drain(&self.shared, timeout);
+            start::wait_until_empty(&self.shared.routes, timeout);
+            self.shared.close();
+            drop(threads);
         }
         let lost = |route: &Arc<Route>| Lost { route: route.name.to_string(), events: route.undelivered().0 };
         self.shared.routes.iter().map(lost).filter(|lost| lost.events > 0).collect()

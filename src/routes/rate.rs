@@ -22,7 +22,7 @@ impl Rate {
     pub(super) fn allowed(&self, wanted: usize, now: Instant) -> Result<usize, Instant> {
         let next = self.next.max(now);
         let ahead = next - now;
-        let Some(room) = SLACK.checked_sub(ahead) else { return Err(next - SLACK) };
+        let Some(room) = SLACK.checked_sub(ahead) else { return Err(now + ahead.abs_diff(SLACK)) };
         let more = room.as_nanos() / self.distance.as_nanos().max(1);
         Ok(wanted.min(more as usize + 1))
     }
@@ -84,7 +84,7 @@ mod tests {
     fn an_idle_second_is_not_saved_up() {
         let start = Instant::now();
         let rate = Rate::new(100, start);
-        assert_eq!(rate.allowed(1_000, start + Duration::from_secs(60)), Ok(2));
+        assert_eq!(rate.allowed(1_000, start + Duration::from_mins(1)), Ok(2));
     }
 
     #[test]

@@ -80,8 +80,8 @@ mod tests {
         RetryConfig {
             attempts: 12,
             first: Duration::from_secs(1),
-            max: Duration::from_secs(900),
-            age: Duration::from_secs(86_400),
+            max: Duration::from_mins(15),
+            age: Duration::from_hours(24),
             final_statuses: vec![StatusCode::BAD_REQUEST, StatusCode::UNPROCESSABLE_ENTITY],
         }
     }
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn an_event_that_would_be_too_old_at_its_next_attempt_is_dead_now() {
-        let almost = config().age - Duration::from_millis(400);
+        let almost = config().age.saturating_sub(Duration::from_millis(400));
         let verdict_of = |chance| verdict(&config(), &failed(FailureKind::Timeout), 1, almost, chance);
         assert_eq!(verdict_of(0.25), Verdict::Again(Duration::from_millis(250)));
         assert_eq!(verdict_of(0.5), Verdict::Dead(Reason::Age));
@@ -126,7 +126,7 @@ mod tests {
             verdict(&config(), &failure, 1, Duration::ZERO, 0.5)
         };
         assert_eq!(verdict_of(30), Verdict::Again(Duration::from_secs(30)));
-        assert_eq!(verdict_of(86_000), Verdict::Again(Duration::from_secs(900)));
+        assert_eq!(verdict_of(86_000), Verdict::Again(config().max));
     }
 
     proptest! {

@@ -1,4 +1,4 @@
-//! Starting and ending the threads of the routes.
+//! Starting the threads of the routes, waiting for them to have nothing left to do, and ending them.
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -41,9 +41,13 @@ pub(super) fn start(
         .zip(placement)
         .map(|(pool, cores)| Arc::new(Pool::new(&pool.name, pool.spin, cores.len())))
         .collect();
+    let mut by_pool: Vec<Vec<_>> = pools.iter().map(|_| Vec::new()).collect();
+    for (route, sink) in routes.iter().zip(sinks) {
+        by_pool[route.pool].push((Arc::clone(route), sink));
+    }
     // From here on whatever is dropped on an error ends its threads.
     let mut threads = Threads { pools: pools.clone(), workers: Vec::new(), dead, disk: Some(disk) };
-    threads.start_workers(&routes, &sinks, placement)?;
+    threads.start_workers(by_pool, placement)?;
     let shared = Shared {
         table: Table::new(&config.routes),
         routes,
@@ -57,43 +61,26 @@ pub(super) fn start(
 impl Threads {
     fn start_workers(
         &mut self,
-        routes: &[Arc<Route>],
-        sinks: &[SinkFactory],
+        by_pool: Vec<Vec<(Arc<Route>, SinkFactory)>>,
         placement: &[Vec<Option<usize>>],
     ) -> Result<(), RoutesError> {
         let (ready, started) = crossbeam_channel::unbounded();
-        for (at, (pool, cores)) in self.pools.iter().zip(placement).enumerate() {
-            let of_pool: Vec<_> = routes
-                .iter()
-                .zip(sinks)
-                .filter(|(route, _)| route.pool == at)
-                .map(|(route, sink)| (Arc::clone(route), Arc::clone(sink)))
-                .collect();
-            let Some((first, _)) = of_pool.first() else { continue };
+        for ((pool, cores), routes) in self.pools.iter().zip(placement).zip(by_pool) {
+            let Some((first, _)) = routes.first() else { continue };
             if cores.is_empty() {
                 return Err(RoutesError::NoWorkers { pool: pool.name.clone(), route: first.name.to_string() });
             }
             for (worker, &core) in cores.iter().enumerate() {
-                let handle = start_worker(Arc::clone(pool), worker, core, of_pool.clone(), ready.clone())?;
+                let handle = start_worker(Arc::clone(pool), worker, core, routes.clone(), ready.clone())?;
                 self.workers.push(handle);
             }
         }
         drop(ready);
         started.iter().collect()
     }
-
-    /// Waits until nothing is left, or nothing can be done about what is left, or the time is up; then ends the threads.
-    pub(super) fn drain(self, shared: &Shared, timeout: Duration) {
-        let deadline = Instant::now() + timeout;
-        let is_done = |route: &Arc<Route>| route.undelivered().0 == 0 || route.is_stuck_until(deadline);
-        while !shared.routes.iter().all(is_done) && Instant::now() < deadline {
-            std::thread::sleep(LOOK_EVERY);
-        }
-        shared.close();
-        // Dropping `self` ends the threads.
-    }
 }
 
+/// Ends the threads.
 impl Drop for Threads {
     fn drop(&mut self) {
         self.pools.iter().for_each(|pool| pool.stop());
@@ -106,6 +93,15 @@ impl Drop for Threads {
         if let Some(disk) = self.disk.take() {
             join(disk, Instant::now() + END_WITHIN);
         }
+    }
+}
+
+/// Waits until nothing is left, or nothing can be done about what is left, or the time is up.
+pub(super) fn wait_until_empty(routes: &[Arc<Route>], timeout: Duration) {
+    let deadline = Instant::now() + timeout;
+    let is_done = |route: &Arc<Route>| route.undelivered().0 == 0 || route.is_stuck_until(deadline);
+    while !routes.iter().all(is_done) && Instant::now() < deadline {
+        std::thread::sleep(LOOK_EVERY);
     }
 }
 
