@@ -2,7 +2,7 @@
 //!
 //! The types here are configuration as the other rooms use it: defaults filled in, units parsed, presets applied, secrets
 //! loaded, names proven to exist. Whatever is wrong with a file is found before any of them exists, and all of it at once:
-//! every [`Problem`] names file, line and key and says what would be right.
+//! every `Problem` names file, line and key and says what would be right.
 
 mod display;
 
