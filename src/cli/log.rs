@@ -31,7 +31,12 @@ impl Log {
         let filter = EnvFilter::try_new(&self.log).map_err(|error| anyhow::anyhow!("--log {}: {error}", self.log))?;
         let colour =
             std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+        let lines = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_target(false)
+            // It would report a log that cannot be written on standard error, and panic where that is what is broken.
+            .log_internal_errors(false);
         match self.log_format {
             Format::Text => lines.with_ansi(colour).init(),
             Format::Json => lines.json().init(),
