@@ -62,7 +62,7 @@ impl Run {
             let (done, stopped) = tokio::sync::oneshot::channel();
             thread::Builder::new().name("stop".to_owned()).spawn(move || done.send(gateway.stop()))?;
             tokio::select! {
-                stopped = stopped => Ok(report(&stopped.unwrap_or_default())),
+                stopped = stopped => Ok(report(&stopped.context("the gateway broke down while it stopped")?)),
                 () = signals.next() => {
                     tracing::warn!("ended by a second signal; what was in flight is lost");
                     Ok(ExitCode::from(EXIT_LOST))
