@@ -3,9 +3,9 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
-use super::ConfigFile;
 use super::presets::describe;
 use super::table::Table;
+use super::{ConfigFile, output};
 use crate::config::units::{WrittenDuration, WrittenSize};
 use crate::config::{Auth, Config, HttpSink, RouteConfig, SinkConfig, SourceConfig, TypePattern, WhenFull};
 use crate::gateway::{Cores, Placement};
@@ -13,7 +13,7 @@ use crate::gateway::{Cores, Placement};
 /// Options of `hookgate check`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Exits 0 if `hookgate run` would take the configuration, and 2 with every error if not. Secrets are read and not shown.
+Exits 0 if the configuration is right, and 2 with every error if not. Secrets are read and not shown.
 
 Examples:
   hookgate check
@@ -27,12 +27,20 @@ impl Check {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
         let config = self.file.load()?;
         let placement = Placement::plan(&config, &Cores::detect());
-        print!("{}", picture(&config, &placement));
+        output::print(picture(&config, &placement))?;
         for warning in &config.warnings {
-            eprintln!("warning: {warning}");
+            output::say(format_args!("warning: {warning}"));
         }
         for pool in &placement.spinning_without_core {
-            eprintln!("warning: pool {pool} spins without a core of its own, which takes time from the other threads");
+            output::say(format_args!(
+                "warning: pool {pool} spins without a core of its own, which takes time from the other threads"
+            ));
+        }
+        for route in config.routes.iter().filter(|route| matches!(route.to, SinkConfig::Handler)) {
+            output::say(format_args!(
+                "warning: route {} is for a program that embeds hookgate and registers its handler: `hookgate run` has none",
+                route.name
+            ));
         }
         Ok(ExitCode::SUCCESS)
     }

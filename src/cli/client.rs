@@ -45,11 +45,13 @@ impl Request {
     }
 
     async fn exchange(self) -> anyhow::Result<Answer> {
-        let Some(authority) = self.url.authority() else { bail!("{} names no host", self.url) };
+        let Some(authority) = self.url.authority() else { bail!("{} names no host", self.url.path()) };
+        // User and password before the host are not part of the header.
+        let host = authority.as_str().rsplit('@').next().unwrap_or_default();
         let mut request = http::Request::builder()
             .method(self.method)
             .uri(self.url.path_and_query().map_or("/", |target| target.as_str()))
-            .header(HOST, authority.as_str())
+            .header(HOST, host)
             .body(Full::new(self.body))?;
         for (name, value) in self.headers {
             request.headers_mut().append(name, value);

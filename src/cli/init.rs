@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use anyhow::bail;
-
-use crate::config::{self, preset, presets};
+use super::{output, preset_by_name};
+use crate::config::{self, Preset};
 
 /// Options of `hookgate init`.
 #[derive(Debug, clap::Args)]
@@ -14,23 +13,13 @@ Examples:
   hookgate init                                a source without a preset")]
 pub(super) struct Init {
     /// Providers to begin with, as `hookgate presets` names them
-    #[arg(value_name = "PRESET")]
-    presets: Vec<String>,
+    #[arg(value_name = "PRESET", value_parser = preset_by_name())]
+    presets: Vec<&'static Preset>,
 }
 
 impl Init {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
-        let mut chosen = Vec::with_capacity(self.presets.len());
-        for name in &self.presets {
-            match preset(name) {
-                Some(preset) => chosen.push(preset),
-                None => {
-                    let known: Vec<_> = presets().iter().map(|preset| preset.name.as_str()).collect();
-                    bail!("no preset is called {name:?}; known are {}", known.join(", "));
-                }
-            }
-        }
-        print!("{}", config::starter(&chosen));
+        output::print(config::starter(&self.presets))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -15,6 +15,8 @@ mod init;
 
 mod log;
 
+mod output;
+
 mod presets;
 
 mod route;
@@ -28,9 +30,11 @@ mod table;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 
-use crate::config::{Config, Problems};
+use self::output::PrintError;
+use crate::config::{self, Config, Preset, Problems};
 
 /// A webhook gateway: proves the sender, answers in time, hands each event to its processor.
 #[derive(Debug, Parser)]
@@ -86,21 +90,22 @@ pub fn main() -> ExitCode {
         Command::Route(route) => route.execute(),
     };
     result.unwrap_or_else(|error| {
-        if error.chain().any(|cause| is_broken_pipe(cause)) {
-            // Whoever read our output has seen enough.
+        if error.downcast_ref().is_some_and(PrintError::is_for_want_of_a_reader) {
             return ExitCode::SUCCESS;
         }
-        eprintln!("hookgate: {error:#}");
+        output::say(format_args!("hookgate: {}", output::whole_story(&error)));
         if error.is::<Problems>() { ExitCode::from(EXIT_USAGE) } else { ExitCode::FAILURE }
     })
-}
-
-fn is_broken_pipe(cause: &(dyn std::error::Error + 'static)) -> bool {
-    cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 impl ConfigFile {
     fn load(&self) -> Result<Config, Problems> {
         Config::load(&self.config)
     }
+}
+
+/// Reads the name of a preset. A misspelt one is answered with the nearest.
+fn preset_by_name() -> impl TypedValueParser<Value = &'static Preset> {
+    PossibleValuesParser::new(config::presets().iter().map(|preset| preset.name.as_str()))
+        .try_map(|name| config::preset(&name).ok_or("this preset is not known"))
 }

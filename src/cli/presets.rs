@@ -2,12 +2,16 @@
 
 use std::process::ExitCode;
 
+use super::output;
 use super::table::Table;
 use crate::config::units::WrittenDuration;
 use crate::config::{Locator, Place, presets};
 
 /// Options of `hookgate presets`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  hookgate presets")]
 pub(super) struct Presets {}
 
 impl Presets {
@@ -23,7 +27,7 @@ impl Presets {
                 preset.waits.clone(),
             ]);
         }
-        print!("{table}");
+        output::print(table)?;
         Ok(ExitCode::SUCCESS)
     }
 }

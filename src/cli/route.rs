@@ -10,6 +10,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderValue, Method, StatusCode, Uri};
 
 use super::client::{Answer, Request};
+use super::output;
 use super::table::Table;
 
 /// Options of `hookgate route`.
@@ -27,6 +28,7 @@ pub(super) struct Route {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Prints every route: what waits, what is in flight, what became of the rest
+    #[command(after_help = "Example:\n  hookgate route list --json")]
     List {
         /// As JSON
         #[arg(long)]
@@ -35,6 +37,7 @@ enum Verb {
         admin: Admin,
     },
     /// Stops the deliveries of a route; its events wait in its queue
+    #[command(after_help = "Example:\n  hookgate route pause billing")]
     Pause {
         /// The route
         name: String,
@@ -42,6 +45,7 @@ enum Verb {
         admin: Admin,
     },
     /// Starts them again
+    #[command(after_help = "Example:\n  hookgate route resume billing")]
     Resume {
         /// The route
         name: String,
@@ -66,15 +70,15 @@ impl Route {
         match self.verb {
             Verb::List { json, admin } => {
                 let answer = admin.ask(Method::GET, "/routes")?;
-                if json { print!("{}", answer.body) } else { print!("{}", table(&answer.body)?) }
+                if json { output::print(answer.body)? } else { output::print(table(&answer.body)?)? }
             }
             Verb::Pause { name, admin } => {
                 admin.ask(Method::POST, &format!("/routes/{name}/pause"))?;
-                println!("{name} is paused; `hookgate route resume {name}` starts it again");
+                output::print(format_args!("{name} is paused; `hookgate route resume {name}` starts it again\n"))?;
             }
             Verb::Resume { name, admin } => {
                 admin.ask(Method::POST, &format!("/routes/{name}/resume"))?;
-                println!("{name} is resumed");
+                output::print(format_args!("{name} is resumed\n"))?;
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -10,8 +10,9 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Method, Uri};
 
 use super::client::Request;
+use super::{output, preset_by_name};
 use crate::admit::{Message, Signer};
-use crate::config::{Secret, preset, presets};
+use crate::config::{Preset, Secret};
 use crate::event::IdSource;
 
 /// Options of `hookgate send`.
@@ -25,19 +26,19 @@ Examples:
   echo '{\"a\":1}' | hookgate send --header 'X-Api-Key: k' - http://127.0.0.1:8080/hooks/erp")]
 pub(super) struct Send {
     /// The provider whose signature and headers to send; without one, nothing is signed
-    #[arg(short, long, value_name = "NAME")]
-    preset: Option<String>,
+    #[arg(short, long, value_name = "NAME", value_parser = preset_by_name(), requires = "secret")]
+    preset: Option<&'static Preset>,
     /// The environment variable that holds the secret
-    #[arg(long, value_name = "NAME", conflicts_with = "secret_file")]
+    #[arg(long, value_name = "NAME", group = "secret", requires = "preset")]
     secret_env: Option<String>,
     /// The file that holds the secret; one newline at its end is not part of it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "secret", requires = "preset")]
     secret_file: Option<PathBuf>,
     /// The event's type, where the provider says it in a header
-    #[arg(short = 't', long = "type", value_name = "TYPE")]
+    #[arg(short = 't', long = "type", value_name = "TYPE", requires = "preset")]
     event_type: Option<String>,
     /// The delivery id, where the provider says it in a header; one is made up if this is left out
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", requires = "preset")]
     id: Option<String>,
     /// One more header; may be given several times
     #[arg(short = 'H', long, value_name = "NAME: VALUE")]
@@ -54,11 +55,7 @@ impl Send {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
         let body = self.read_payload()?;
         let mut headers = vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-        if let Some(name) = &self.preset {
-            let Some(preset) = preset(name) else {
-                let known: Vec<_> = presets().iter().map(|preset| preset.name.as_str()).collect();
-                bail!("no preset is called {name:?}; known are {}", known.join(", "));
-            };
+        if let Some(preset) = self.preset {
             let signer = Signer::preset(preset, &self.secret()?)?;
             let now = SystemTime::now();
             let unix_ms = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
@@ -66,8 +63,6 @@ impl Send {
             let id = self.id.as_deref().unwrap_or_else(|| std::str::from_utf8(&made_up).unwrap_or_default());
             let event_type = self.event_type.as_deref();
             headers.extend(signer.headers(&Message { body: &body, event_type, id, now }));
-        } else if self.event_type.is_some() || self.id.is_some() {
-            bail!("--type and --id stand where a provider puts them: say which with --preset, or use --header");
         }
         for header in &self.header {
             let (name, value) = header.split_once(':').with_context(|| format!("{header:?} is not NAME: VALUE"))?;
@@ -78,9 +73,9 @@ impl Send {
         }
 
         let answer = Request { method: Method::POST, url: self.url, headers, body: body.into() }.send()?;
-        eprintln!("{}", answer.status);
+        output::say(answer.status);
         if !answer.body.is_empty() {
-            println!("{}", answer.body.trim_end());
+            output::print(format_args!("{}\n", answer.body.trim_end()))?;
         }
         Ok(if answer.status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

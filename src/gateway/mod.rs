@@ -95,8 +95,8 @@ pub enum StartError {
         cause: AdmissionError,
     },
     /// An address, a file or a certificate that a room needs; the error names it and says what to do.
-    #[error("{0}")]
-    Resource(#[source] Box<dyn Error + Send + Sync>),
+    #[error(transparent)]
+    Resource(Box<dyn Error + Send + Sync>),
     /// An io thread.
     #[error("cannot start an io thread: {0}")]
     Thread(#[from] io::Error),

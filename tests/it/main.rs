@@ -19,6 +19,8 @@ mod answers_each_source_in_its_way;
 
 mod calls_handlers_of_the_embedding_program;
 
+mod commands;
+
 mod delivers_real_payloads;
 
 mod finds_types_where_providers_put_them;
