@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use http::HeaderMap;
-use http::header::{AUTHORIZATION, HOST};
+use http::header::{AUTHORIZATION, HOST, ORIGIN};
+use http::{HeaderMap, HeaderValue};
 use subtle::ConstantTimeEq;
 
 use crate::config::Secret;
@@ -19,6 +19,8 @@ pub(super) struct Access {
 pub(super) enum Denied {
     /// Its `Host` is a name that anybody's DNS could point here, which is how a web page would reach a loopback address.
     Host,
+    /// It comes from a web page: a browser posts a form to any address, this one included, and says from which page.
+    Origin,
     /// The token is missing or wrong.
     Token,
 }
@@ -29,11 +31,15 @@ impl Access {
         Self { token }
     }
 
-    /// Checks a request. With a token, which no foreign page knows, every `Host` is allowed.
+    /// Checks a request. A token is known to no foreign page: with it every `Host` is allowed. Without one, a request that
+    /// has no `Host` is as good as one with an address, as every browser sends it.
     pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Denied> {
         let Some(token) = &self.token else {
-            let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-            return if host.is_some_and(is_literal) { Ok(()) } else { Err(Denied::Host) };
+            if headers.contains_key(ORIGIN) {
+                return Err(Denied::Origin);
+            }
+            let is_safe = |host: &HeaderValue| host.to_str().is_ok_and(is_literal);
+            return if headers.get_all(HOST).iter().all(is_safe) { Ok(()) } else { Err(Denied::Host) };
         };
         let given = headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
         let right = given.is_some_and(|given| given.ct_eq(token.expose()).into());
@@ -71,6 +77,18 @@ mod tests {
         for host in ["rebind.example.com", "localhost.example.com:9090", ""] {
             assert_eq!(access.check(&head(host, None)), Err(Denied::Host), "{host}");
         }
+    }
+
+    #[test]
+    fn without_a_token_a_page_is_denied_and_a_probe_without_a_host_is_not() {
+        let access = Access::new(None);
+        assert_eq!(access.check(&HeaderMap::new()), Ok(()));
+        let mut from_page = head("127.0.0.1:9090", None);
+        from_page.insert(ORIGIN, HeaderValue::from_static("null"));
+        assert_eq!(access.check(&from_page), Err(Denied::Origin));
+        let mut two_hosts = head("127.0.0.1:9090", None);
+        two_hosts.append(HOST, HeaderValue::from_static("rebind.example.com"));
+        assert_eq!(access.check(&two_hosts), Err(Denied::Host));
     }
 
     #[test]

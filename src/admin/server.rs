@@ -139,6 +139,7 @@ impl Service {
                 TEXT,
                 "ask for this address by number or as localhost, or configure admin_token\n",
             ),
+            Err(Denied::Origin) => answer(StatusCode::FORBIDDEN, TEXT, "this is not for web pages\n"),
             Err(Denied::Token) => {
                 answer(StatusCode::UNAUTHORIZED, TEXT, "Authorization: Bearer with the admin_token is needed\n")
             }

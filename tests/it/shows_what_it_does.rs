@@ -76,6 +76,26 @@ fn a_name_that_dns_could_point_at_the_admin_address_is_denied() {
 }
 
 #[test]
+fn a_web_page_cannot_pause_a_route() {
+    let gateway = Gateway::start(&config(&Processor::start()));
+    let admin = gateway.admin.to_string();
+    let headers = [("host", admin.as_str()), ("origin", "https://page.example"), ("content-type", "text/plain")];
+    let request: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let mut client = Client::connect(gateway.admin);
+    client.send(format!("POST /routes/r/pause HTTP/1.1\r\n{request}content-length: 0\r\n\r\n").as_bytes());
+    assert_eq!(client.answer().unwrap().status, 403, "a browser sends a form to any address, and says from where");
+    assert_eq!(gateway.metric("hookgate_route_paused", &["route=\"r\""]), 0.0);
+}
+
+#[test]
+fn a_balancer_that_sends_no_host_is_told_whether_the_gateway_is_ready() {
+    let gateway = Gateway::start(&config(&Processor::start()));
+    let mut client = Client::connect(gateway.admin);
+    client.send(b"GET /readyz HTTP/1.0\r\n\r\n");
+    assert_eq!(client.answer().unwrap().status, 200);
+}
+
+#[test]
 fn unknown_pages_and_routes_say_what_there_is() {
     let gateway = Gateway::start(&config(&Processor::start()));
     let unknown = gateway.admin_get("/");
