@@ -15,8 +15,6 @@ pub(crate) enum Refusal {
     UnsupportedTransferEncoding,
     /// An `Expect` other than `100-continue`.
     UnmetExpectation,
-    /// Request line and headers are longer than the limit.
-    HeadTooLarge,
     /// No source has this path.
     UnknownPath,
     /// The source exists, but is not posted to.
@@ -57,12 +55,11 @@ pub(crate) enum Refusal {
 
 impl Refusal {
     /// All refusals, in the order of [`Refusal::index`].
-    pub(crate) const ALL: [Refusal; 21] = [
+    pub(crate) const ALL: [Refusal; 20] = [
         Refusal::BadHost,
         Refusal::BadTransferEncoding,
         Refusal::UnsupportedTransferEncoding,
         Refusal::UnmetExpectation,
-        Refusal::HeadTooLarge,
         Refusal::UnknownPath,
         Refusal::WrongMethod,
         Refusal::BodyTooLarge,
@@ -93,7 +90,6 @@ impl Refusal {
             Refusal::BadTransferEncoding => "bad_transfer_encoding",
             Refusal::UnsupportedTransferEncoding => "unsupported_transfer_encoding",
             Refusal::UnmetExpectation => "unmet_expectation",
-            Refusal::HeadTooLarge => "head_too_large",
             Refusal::UnknownPath => "unknown_path",
             Refusal::WrongMethod => "wrong_method",
             Refusal::BodyTooLarge => "body_too_large",
@@ -119,7 +115,6 @@ impl Refusal {
             Refusal::BadHost | Refusal::BadTransferEncoding | Refusal::BrokenBody => StatusCode::BAD_REQUEST,
             Refusal::UnsupportedTransferEncoding => StatusCode::NOT_IMPLEMENTED,
             Refusal::UnmetExpectation => StatusCode::EXPECTATION_FAILED,
-            Refusal::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Refusal::UnknownPath => StatusCode::NOT_FOUND,
             Refusal::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -142,7 +137,6 @@ impl Refusal {
             Refusal::BadHost
                 | Refusal::BadTransferEncoding
                 | Refusal::UnsupportedTransferEncoding
-                | Refusal::HeadTooLarge
                 | Refusal::BodyTimeout
                 | Refusal::BrokenBody
         )

@@ -27,7 +27,12 @@ fn connections(page: &mut Exposition, observed: &Observed) {
     let refused = observed.listen_total(|listen| listen.connections_refused.get());
     one("hookgate_connections_refused_total", "counter", "Connections over max_connections.", refused);
     let malformed = observed.listen_total(|listen| listen.malformed.get());
-    one("hookgate_malformed_heads_total", "counter", "Connections ended because what came is not HTTP/1.1.", malformed);
+    one(
+        "hookgate_malformed_heads_total",
+        "counter",
+        "Connections ended because what came is not HTTP/1.1, or its head is too large.",
+        malformed,
+    );
     let head = observed.listen_total(|listen| listen.head_timeouts.get());
     one("hookgate_head_timeouts_total", "counter", "Connections closed by head_timeout.", head);
     let idle = observed.listen_total(|listen| listen.idle_timeouts.get());
@@ -80,7 +85,7 @@ fn sources(page: &mut Exposition, observed: &Observed) {
     }
 }
 
-/// Reasons that have occurred; a reason that has not is left out, as 21 of them for each source would hide the rest.
+/// Reasons that have occurred; a reason that has not is left out, as 20 of them for each source would hide the rest.
 fn refusals(page: &mut Exposition, observed: &Observed) {
     const NAME: &str = "hookgate_requests_refused_total";
     page.metric(NAME, "counter", "Requests refused, by reason; without a source those that none was found for.");

@@ -61,8 +61,6 @@ pub(crate) struct Connection {
     verdict: Cell<Verdict>,
     /// The first byte of the current request's head, from which its deadline counts.
     head_started: Cell<Instant>,
-    /// Bytes read since then, the body's included.
-    bytes_since_head: Cell<usize>,
     waker: RefCell<Option<Waker>>,
     peer: SocketAddr,
 }
@@ -74,7 +72,6 @@ impl Connection {
             since: Cell::new(now),
             verdict: Cell::new(Verdict::Live),
             head_started: Cell::new(now),
-            bytes_since_head: Cell::new(0),
             waker: RefCell::new(None),
             peer,
         }
@@ -87,10 +84,6 @@ impl Connection {
 
     pub(super) fn head_started(&self) -> Instant {
         self.head_started.get()
-    }
-
-    pub(super) fn bytes_since_head(&self) -> usize {
-        self.bytes_since_head.get()
     }
 
     /// The head is complete. The body's limit counts from here; the clock is not read again for it, since a head that is
@@ -139,15 +132,13 @@ impl Connection {
         std::rc::Rc::strong_count(self) == 1
     }
 
-    fn bytes_were_read(&self, count: usize) {
+    fn bytes_were_read(&self) {
         if let Phase::Waiting { .. } = self.phase.get() {
             let now = Instant::now();
             self.phase.set(Phase::Head);
             self.since.set(now);
             self.head_started.set(now);
-            self.bytes_since_head.set(0);
         }
-        self.bytes_since_head.set(self.bytes_since_head.get().saturating_add(count));
     }
 
     fn was_flushed(&self) {
@@ -155,7 +146,6 @@ impl Connection {
             self.phase.set(Phase::Waiting { served: true });
             // The next request may already be in hyper's buffer: then no read will start its clock.
             self.head_started.set(self.since.get());
-            self.bytes_since_head.set(0);
         }
     }
 
@@ -192,9 +182,8 @@ impl AsyncRead for Watched {
                 Poll::Pending
             }
             Poll::Ready(result) => {
-                let count = buffer.filled().len() - before;
-                if count > 0 {
-                    self.connection.bytes_were_read(count);
+                if buffer.filled().len() > before {
+                    self.connection.bytes_were_read();
                 }
                 Poll::Ready(result)
             }
@@ -282,7 +271,7 @@ mod tests {
     #[test]
     fn a_slow_body_expires_once_and_is_still_answered() {
         let (connection, start) = connection();
-        connection.bytes_were_read(100);
+        connection.bytes_were_read();
         connection.begin_receiving();
         assert!(connection.sweep(after(start, 32), &LIMITS, false).is_some());
         assert!(connection.body_has_expired());
@@ -304,7 +293,7 @@ mod tests {
         assert!(waiting.sweep(start, &LIMITS, true).is_some());
 
         let (busy, start) = connection();
-        busy.bytes_were_read(1);
+        busy.bytes_were_read();
         assert_eq!(busy.sweep(start, &LIMITS, true), None);
     }
 

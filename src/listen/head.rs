@@ -1,6 +1,6 @@
 //! What a head must be, beyond what hyper checks itself.
 //!
-//! hyper refuses folded headers, bad bytes, bad lengths and more than 100 headers. It lets the following through (seen with
+//! hyper refuses folded headers, bad bytes, bad lengths, more than 100 headers and more bytes than it is told. It lets the following through (seen with
 //! hyper 1.12), and each can make two HTTP implementations disagree about a request.
 
 use http::header::{EXPECT, HOST, TRANSFER_ENCODING};
@@ -9,15 +9,8 @@ use http::{HeaderMap, Method, Version};
 
 use crate::refusal::Refusal;
 
-/// Bytes of request line and headers together. hyper's own limit is soft: what arrives in one read passes.
-const HEAD_BYTES_MAX: usize = 64 << 10;
-
-/// Checks a head that came in with at most `bytes_read` bytes.
-pub(super) fn check(parts: &Parts, bytes_read: usize) -> Result<(), Refusal> {
-    // Adding up is only worth it if there can be too much.
-    if bytes_read > HEAD_BYTES_MAX && head_bytes(parts) > HEAD_BYTES_MAX {
-        return Err(Refusal::HeadTooLarge);
-    }
+/// Checks a head.
+pub(super) fn check(parts: &Parts) -> Result<(), Refusal> {
     // A tunnel is not for us, whatever path it names.
     if parts.method == Method::CONNECT {
         return Err(Refusal::WrongMethod);
@@ -25,12 +18,6 @@ pub(super) fn check(parts: &Parts, bytes_read: usize) -> Result<(), Refusal> {
     check_host(parts)?;
     check_transfer_encoding(&parts.headers)?;
     check_expect(&parts.headers)
-}
-
-fn head_bytes(parts: &Parts) -> usize {
-    let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
-    let headers: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    target + headers
 }
 
 /// RFC 9112 §3.2: exactly one `Host` in HTTP/1.1, and a valid one.
@@ -85,7 +72,7 @@ mod tests {
     }
 
     fn refusal(headers: &[(&str, &str)]) -> Option<Refusal> {
-        check(&head(headers), 100).err()
+        check(&head(headers)).err()
     }
 
     #[test]
@@ -101,7 +88,7 @@ mod tests {
     fn http_1_0_may_do_without_a_host() {
         let mut parts = head(&[]);
         parts.version = Version::HTTP_10;
-        assert_eq!(check(&parts, 100), Ok(()));
+        assert_eq!(check(&parts), Ok(()));
     }
 
     #[test]
@@ -119,14 +106,5 @@ mod tests {
     fn an_unknown_expectation_is_not_met() {
         assert_eq!(refusal(&[("host", "a"), ("expect", "100-Continue")]), None);
         assert_eq!(refusal(&[("host", "a"), ("expect", "tea")]), Some(Refusal::UnmetExpectation));
-    }
-
-    #[test]
-    fn a_head_is_measured_where_it_can_be_too_large() {
-        let long = "a".repeat(HEAD_BYTES_MAX);
-        let parts = head(&[("host", "a"), ("x-long", &long)]);
-        assert_eq!(check(&parts, HEAD_BYTES_MAX + 100), Err(Refusal::HeadTooLarge));
-        let small = head(&[("host", "a")]);
-        assert_eq!(check(&small, 10 * HEAD_BYTES_MAX), Ok(()));
     }
 }

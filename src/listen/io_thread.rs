@@ -38,6 +38,9 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// The most that hyper buffers of one connection before it stops reading.
 const READ_BUFFER_MAX: usize = 64 << 10;
 
+/// Bytes of request line and headers together. The bound on the buffer is no bound on them: what arrives in one read passes.
+const HEAD_MAX: usize = 64 << 10;
+
 /// What a connection over the limit is told.
 const TOO_MANY_CONNECTIONS: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 1\r\nconnection: close\r\n\r\n";
@@ -161,6 +164,7 @@ impl<A: Answerer, C: AsRef<ListenCounters> + 'static> Thread<A, C> {
             // A client that has sent its request and closed its side still gets the answer.
             .half_close(true)
             .max_buf_size(READ_BUFFER_MAX)
+            .max_header_size(HEAD_MAX)
             .serve_connection(io, service)
             .await;
         let counters = (*self.counters).as_ref();

@@ -61,7 +61,7 @@ impl Request {
 
     /// Refuses heads that hyper lets through and a gateway must not.
     pub(crate) fn check_head(&self) -> Result<(), Refusal> {
-        head::check(&self.head, self.connection.bytes_since_head())
+        head::check(&self.head)
     }
 
     /// Separates head and body. Nothing is read, so the client has not been told to continue.

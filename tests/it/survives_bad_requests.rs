@@ -53,6 +53,16 @@ fn ambiguous_or_malformed_framing() {
         ("a chunk size with 0x", post(chunked, "0x3\r\nabc\r\n0\r\n\r\n"), &[400]),
         ("a chunk size with a sign", post(chunked, "+3\r\nabc\r\n0\r\n\r\n"), &[400]),
         ("a chunk without its end", post(chunked, "3\r\nabcd\r\n0\r\n\r\n"), &[400]),
+        ("a chunk size without digits", post(chunked, "\r\nabc\r\n0\r\n\r\n"), &[400]),
+        ("a chunk size over 64 bits", post(chunked, "10000000000000003\r\nabc\r\n0\r\n\r\n"), &[400]),
+        ("a chunk line that ends in a bare LF", post(chunked, "3\nabc\r\n0\r\n\r\n"), &[400]),
+        ("a chunk extension with a bare LF", post(chunked, "3;a\nb\r\nabc\r\n0\r\n\r\n"), &[400]),
+        ("a chunk extension without end", post(chunked, &format!("3;{}\r\nabc\r\n", "a".repeat(20_000))), &[400]),
+        (
+            "a length and a coding: chunked wins, and nothing is read after it",
+            [post(&format!("content-length: 3\r\n{chunked}"), "0\r\n\r\n"), post("host: a\r\n", "")].concat(),
+            &[202],
+        ),
         ("a truncated body", post("host: a\r\ncontent-length: 10\r\n", "abc"), &[400]),
         ("a truncated chunk", post(chunked, "5\r\nabc"), &[400]),
         ("no host", post("content-length: 0\r\n", ""), &[400]),
@@ -84,7 +94,7 @@ fn ambiguous_or_malformed_framing() {
         assert_eq!(statuses(&gateway, &bytes), expected, "{name}");
     }
     assert_eq!(gateway.post("/hooks/s", &[], b"{}").status, 202);
-    assert_eq!(gateway.metric("hookgate_events_accepted_total", &[]), 4.0);
+    assert_eq!(gateway.metric("hookgate_events_accepted_total", &[]), 5.0);
 }
 
 #[test]
@@ -94,7 +104,12 @@ fn heads_that_are_too_large() {
     assert_eq!(statuses(&gateway, &post(&format!("host: a\r\n{thousand}content-length: 0\r\n"), "")), [431]);
     let long = "a".repeat(450_000);
     assert_eq!(statuses(&gateway, &post(&format!("host: a\r\nx-long: {long}\r\ncontent-length: 0\r\n"), "")), [431]);
-    assert_eq!(statuses(&gateway, format!("POST /{} HTTP/1.1\r\nhost: a\r\n\r\n", &long[..70_000]).as_bytes()), [414]);
+    let target = format!("POST /{} HTTP/1.1\r\nhost: a\r\n\r\n", &long[..65_000]);
+    assert_eq!(statuses(&gateway, target.as_bytes()), [404], "one that just fits");
+    let over = format!("POST /hooks/s HTTP/1.1\r\nhost: a\r\nx-long: {}\r\ncontent-length: 0\r\n\r\n", &long[..66_000]);
+    assert_eq!(statuses(&gateway, over.as_bytes()), [431], "one that does not");
+    let pipelined = [post("host: a\r\ncontent-length: 0\r\n", ""), over.into_bytes()].concat();
+    assert_eq!(statuses(&gateway, &pipelined), [202, 431], "nor behind another");
     assert_eq!(gateway.post("/hooks/s", &[], b"{}").status, 202);
 }
 
