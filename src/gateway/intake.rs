@@ -118,11 +118,10 @@ impl Intake {
         let ready = Instant::now();
         let latency = ready.saturating_duration_since(started);
         let counters = self.counters.source(at);
-        let in_time = latency <= source.deadline;
-        if in_time {
-            counters.deadline_met.increment()
+        if latency <= source.deadline {
+            counters.deadline_met.increment();
         } else {
-            counters.deadline_missed.increment()
+            counters.deadline_missed.increment();
         }
         let answer = match ending {
             Ok(Taken::Event(answer)) => {
@@ -155,18 +154,18 @@ impl Answerer for Intake {
     type Body = ReplyBody;
 
     async fn answer(&self, request: Request) -> (Response<ReplyBody>, Instant) {
-        let stage = self.stage.get();
         let (started, peer) = (request.started(), request.peer());
         let found = request.check_head().and_then(|()| self.sources.find(request.head().uri.path()));
         let (mut answer, ready) = match found {
             Err(refusal) => self.turn_away(refusal, peer),
-            Ok(Found::Health) => (reply::health(stage == Stage::Running), Instant::now()),
+            Ok(Found::Health) => (reply::health(self.stage.get() == Stage::Running), Instant::now()),
             Ok(Found::Source(at, source)) => {
                 let ending = self.take(at, source, request).await;
                 self.conclude(at, source, ending, (started, peer))
             }
         };
-        if stage >= Stage::NotReady {
+        // Looked at now: a stop may have begun while the body came.
+        if self.stage.get() >= Stage::NotReady {
             reply::close_after(&mut answer);
         }
         (answer, ready)

@@ -75,6 +75,23 @@ fn while_it_says_that_it_is_not_ready_it_still_answers_and_closes() {
 }
 
 #[test]
+fn a_request_in_flight_is_finished_and_told_that_the_connection_closes() {
+    let processor = Processor::start();
+    let gateway = Gateway::start(&config(&processor.url("/")));
+    let mut client = gateway.client();
+    client.send(b"POST /hooks/s HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n");
+    assert_eq!(client.answer().unwrap().status, 100);
+    gateway.signal("TERM");
+    wait_until("connections are refused", || std::net::TcpStream::connect(gateway.address).is_err());
+    client.send(b"{}");
+    let answer = client.answer().unwrap();
+    assert_eq!((answer.status, answer.header("connection")), (202, Some("close")));
+    assert!(client.is_closed());
+    assert_eq!(gateway.wait().code(), Some(0));
+    assert_eq!(processor.received().len(), 1);
+}
+
+#[test]
 fn events_that_cannot_be_delivered_in_time_are_counted_and_the_exit_code_says_so() {
     let (processor, _open) = held();
     let gateway = Gateway::start_with("drain_timeout = \"100ms\"", &config(&processor.url("/")));
