@@ -3,6 +3,8 @@
 //! ```text
 //!            first byte        head complete         answer ready          answer flushed
 //! Waiting ──────────────▶ Head ─────────────▶ Receiving ────────▶ Writing ───────────────▶ Waiting
+//!                                                                    │ the connection ends, and not all was read
+//!                                                                    └─────────────────────▶ Lingering
 //! ```
 //!
 //! The sweep compares the time in a phase with its limit. It cannot close a socket that hyper owns, so it leaves a verdict
@@ -33,6 +35,9 @@ pub(super) enum Phase {
     Answering,
     /// The answer is ready.
     Writing,
+    /// Our side is closed and the client is still sending: what comes is thrown away. Were the socket closed with something
+    /// unread, the system would reset the connection, and many a client never see why it was refused.
+    Lingering,
 }
 
 /// What the sweep decided.
@@ -61,6 +66,8 @@ pub(crate) struct Connection {
     verdict: Cell<Verdict>,
     /// The first byte of the current request's head, from which its deadline counts.
     head_started: Cell<Instant>,
+    /// Whether the current request has been read to its end.
+    request_is_whole: Cell<bool>,
     waker: RefCell<Option<Waker>>,
     peer: SocketAddr,
 }
@@ -72,6 +79,7 @@ impl Connection {
             since: Cell::new(now),
             verdict: Cell::new(Verdict::Live),
             head_started: Cell::new(now),
+            request_is_whole: Cell::new(true),
             waker: RefCell::new(None),
             peer,
         }
@@ -86,18 +94,30 @@ impl Connection {
         self.head_started.get()
     }
 
-    /// The head is complete. The body's limit counts from here; the clock is not read again for it, since a head that is
-    /// not slow started just now.
-    pub(super) fn begin_receiving(&self) {
-        self.phase.set(Phase::Receiving);
+    pub(super) fn request_is_whole(&self) -> bool {
+        self.request_is_whole.get()
     }
 
+    /// The head is complete. The body's limit counts from here; the clock is not read again for it, since a head that is
+    /// not slow started just now.
+    pub(super) fn begin_receiving(&self, has_body: bool) {
+        self.phase.set(Phase::Receiving);
+        self.request_is_whole.set(!has_body);
+    }
+
+    /// The body is complete.
     pub(super) fn begin_answering(&self) {
         self.phase.set(Phase::Answering);
+        self.request_is_whole.set(true);
     }
 
     pub(super) fn begin_writing(&self, now: Instant) {
         self.phase.set(Phase::Writing);
+        self.since.set(now);
+    }
+
+    fn begin_lingering(&self, now: Instant) {
+        self.phase.set(Phase::Lingering);
         self.since.set(now);
     }
 
@@ -118,6 +138,7 @@ impl Connection {
             Phase::Receiving if self.body_has_expired() => return None,
             Phase::Receiving if elapsed > limits.body => (Verdict::BodyExpired, Expired::Other),
             Phase::Writing if elapsed > limits.write => (Verdict::Closed, Expired::Other),
+            Phase::Lingering if elapsed > limits.linger => (Verdict::Closed, Expired::Other),
             _ => return None,
         };
         self.verdict.set(verdict);
@@ -138,6 +159,7 @@ impl Connection {
             self.phase.set(Phase::Head);
             self.since.set(now);
             self.head_started.set(now);
+            self.request_is_whole.set(false);
         }
     }
 
@@ -167,6 +189,23 @@ pub(super) struct Watched {
 impl Watched {
     pub(super) fn new(stream: TcpStream, connection: std::rc::Rc<Connection>) -> Self {
         Self { stream, connection }
+    }
+
+    /// Throws away what comes, until the client closes or the sweep has seen enough.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut scratch = [0; 4096];
+        while self.connection.verdict.get() != Verdict::Closed {
+            let mut buffer = ReadBuf::new(&mut scratch);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
+                Poll::Ready(_) => break,
+                Poll::Pending => {
+                    self.connection.wake_me(cx);
+                    return Poll::Pending;
+                }
+            }
+        }
+        Poll::Ready(())
     }
 }
 
@@ -229,7 +268,14 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        if self.connection.phase.get() != Phase::Lingering {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            if self.connection.request_is_whole() {
+                return Poll::Ready(Ok(()));
+            }
+            self.connection.begin_lingering(Instant::now());
+        }
+        self.poll_linger(cx).map(Ok)
     }
 }
 
@@ -244,6 +290,7 @@ mod tests {
         body: Duration::from_secs(30),
         idle: Duration::from_secs(75),
         write: Duration::from_secs(10),
+        linger: Duration::from_secs(2),
     };
 
     fn connection() -> (Connection, Instant) {
@@ -272,7 +319,7 @@ mod tests {
     fn a_slow_body_expires_once_and_is_still_answered() {
         let (connection, start) = connection();
         connection.bytes_were_read();
-        connection.begin_receiving();
+        connection.begin_receiving(true);
         assert!(connection.sweep(after(start, 32), &LIMITS, false).is_some());
         assert!(connection.body_has_expired());
         assert_eq!(connection.sweep(after(start, 33), &LIMITS, false), None);
@@ -295,6 +342,14 @@ mod tests {
         let (busy, start) = connection();
         busy.bytes_were_read();
         assert_eq!(busy.sweep(start, &LIMITS, true), None);
+    }
+
+    #[test]
+    fn a_client_that_sends_on_after_its_refusal_is_cut_in_the_end() {
+        let (connection, start) = connection();
+        connection.begin_lingering(start);
+        assert_eq!(connection.sweep(after(start, 2), &LIMITS, true), None);
+        assert_eq!(connection.sweep(after(start, 3), &LIMITS, false), Some(Expired::Other));
     }
 
     #[test]

@@ -156,6 +156,11 @@ impl<A: Answerer, C: AsRef<ListenCounters> + 'static> Thread<A, C> {
             let answer = self.answerer.answer(request);
             async move {
                 let (answer, ready_at) = answer.await;
+                if !connection.request_is_whole() {
+                    // The body is dropped by now. In its next turn hyper skips what is left of it, if that is there, or else
+                    // adds `Connection: close` to this answer.
+                    tokio::task::yield_now().await;
+                }
                 connection.begin_writing(ready_at);
                 Ok::<_, Infallible>(answer)
             }

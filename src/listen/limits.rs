@@ -17,14 +17,25 @@ pub(crate) struct Limits {
     pub(crate) idle: Duration,
     /// From an answer being ready to its last byte being taken by the system.
     pub(crate) write: Duration,
+    /// From the end of an answer to a request that was not read to its end, to closing under the client that sends it.
+    pub(crate) linger: Duration,
 }
 
 /// A client that does not take its answer for so long is gone.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A client has so long to finish what it is sending before it looks at its answer.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+
 impl From<&GatewayConfig> for Limits {
     fn from(config: &GatewayConfig) -> Self {
-        Self { head: config.head_timeout, body: config.body_timeout, idle: config.idle_timeout, write: WRITE_TIMEOUT }
+        Self {
+            head: config.head_timeout,
+            body: config.body_timeout,
+            idle: config.idle_timeout,
+            write: WRITE_TIMEOUT,
+            linger: LINGER_TIMEOUT,
+        }
     }
 }
 

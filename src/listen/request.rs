@@ -40,7 +40,7 @@ pub(crate) struct PendingBody {
 impl Request {
     pub(super) fn new(request: http::Request<Incoming>, connection: Rc<Connection>) -> Self {
         let (head, body) = request.into_parts();
-        connection.begin_receiving();
+        connection.begin_receiving(!body.is_end_stream());
         Self { head, body, connection }
     }
 

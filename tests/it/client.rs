@@ -43,6 +43,11 @@ impl Client {
         let _ = self.stream.write_all(bytes);
     }
 
+    /// Sends bytes, all of which the other side takes.
+    pub fn send_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
     /// Says that no more is coming.
     pub fn finish_sending(&self) {
         let _ = self.stream.shutdown(std::net::Shutdown::Write);

@@ -117,3 +117,42 @@ fn a_client_that_closes_its_side_after_the_request_still_gets_the_answer() {
     client.finish_sending();
     assert_eq!(client.answer().unwrap().status, 202);
 }
+
+#[test]
+fn a_sender_that_is_refused_while_it_sends_can_finish_and_read_why() {
+    let gateway = Gateway::start(SOURCE);
+    let body = vec![b'a'; 8 << 20];
+    let mut announced = gateway.client();
+    let head = format!("POST /hooks/s HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n", body.len());
+    announced.send(head.as_bytes());
+    announced.send_all(&body).expect("the connection is not reset under the sender");
+    assert_eq!(announced.answer().unwrap().status, 413);
+
+    let mut endless = gateway.client();
+    endless.send(b"POST /nowhere HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n800000\r\n");
+    endless.send_all(&body).expect("nor where nothing was announced");
+    assert_eq!(endless.answer().unwrap().status, 404);
+}
+
+#[test]
+fn a_refusal_says_whether_the_connection_stays() {
+    let gateway = Gateway::start(SOURCE);
+    let mut whole = gateway.client();
+    for _ in 0..3 {
+        let answer = whole.request("PUT", "/hooks/s", &[], b"{}");
+        assert_eq!((answer.status, answer.header("connection")), (405, None), "its body was there: it can stay");
+    }
+    let unread: [&[u8]; 4] = [
+        b"PUT /hooks/s HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n",
+        b"PUT /hooks/s HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\nexpect: 100-continue\r\n\r\n",
+        b"POST /nowhere HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nabc",
+        b"POST /hooks/s HTTP/1.1\r\nhost: a\r\ncontent-length: 90000\r\n\r\nabc",
+    ];
+    for head in unread {
+        let mut client = gateway.client();
+        client.send(head);
+        let answer = client.answer().unwrap();
+        assert_eq!(answer.header("connection"), Some("close"), "{}", String::from_utf8_lossy(head));
+        assert!(client.is_closed());
+    }
+}
