@@ -29,8 +29,9 @@ pub(super) enum Phase {
     Waiting { served: bool },
     /// Some bytes of a head.
     Head,
-    /// The head is complete, the body is being read.
-    Receiving,
+    /// The head is complete, the body is being read. Its time counts from when the sweep first saw it, which costs a request
+    /// no look at the clock and a slow one at most the time between two sweeps.
+    Receiving { seen: bool },
     /// The request is complete and the gateway has not answered yet: no limit of the listener's applies.
     Answering,
     /// The answer is ready.
@@ -98,10 +99,9 @@ impl Connection {
         self.request_is_whole.get()
     }
 
-    /// The head is complete. The body's limit counts from here; the clock is not read again for it, since a head that is
-    /// not slow started just now.
+    /// The head is complete.
     pub(super) fn begin_receiving(&self, has_body: bool) {
-        self.phase.set(Phase::Receiving);
+        self.phase.set(Phase::Receiving { seen: false });
         self.request_is_whole.set(!has_body);
     }
 
@@ -135,8 +135,13 @@ impl Connection {
             Phase::Waiting { served: false } if closing || elapsed > limits.head => (Verdict::Closed, Expired::Head),
             Phase::Waiting { served: true } if closing || elapsed > limits.idle => (Verdict::Closed, Expired::Idle),
             Phase::Head if elapsed > limits.head => (Verdict::Closed, Expired::Head),
-            Phase::Receiving if self.body_has_expired() => return None,
-            Phase::Receiving if elapsed > limits.body => (Verdict::BodyExpired, Expired::Other),
+            Phase::Receiving { seen: false } => {
+                self.phase.set(Phase::Receiving { seen: true });
+                self.since.set(now);
+                return None;
+            }
+            Phase::Receiving { seen: true } if self.body_has_expired() => return None,
+            Phase::Receiving { seen: true } if elapsed > limits.body => (Verdict::BodyExpired, Expired::Other),
             Phase::Writing if elapsed > limits.write => (Verdict::Closed, Expired::Other),
             Phase::Lingering if elapsed > limits.linger => (Verdict::Closed, Expired::Other),
             _ => return None,
@@ -320,11 +325,23 @@ mod tests {
         let (connection, start) = connection();
         connection.bytes_were_read();
         connection.begin_receiving(true);
+        assert_eq!(connection.sweep(after(start, 1), &LIMITS, false), None);
         assert!(connection.sweep(after(start, 32), &LIMITS, false).is_some());
         assert!(connection.body_has_expired());
         assert_eq!(connection.sweep(after(start, 33), &LIMITS, false), None);
         connection.begin_writing(after(start, 33));
         assert_ne!(connection.verdict.get(), Verdict::Closed);
+    }
+
+    #[test]
+    fn a_slow_head_does_not_eat_the_bodys_time() {
+        let (connection, start) = connection();
+        connection.bytes_were_read();
+        let limits = Limits { body: Duration::from_secs(3), ..LIMITS };
+        connection.begin_receiving(true);
+        assert_eq!(connection.sweep(after(start, 9), &limits, false), None);
+        assert_eq!(connection.sweep(after(start, 12), &limits, false), None);
+        assert_eq!(connection.sweep(after(start, 13), &limits, false), Some(Expired::Other));
     }
 
     #[test]
