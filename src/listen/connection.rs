@@ -12,6 +12,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
@@ -47,6 +48,8 @@ enum Verdict {
     Live,
     /// The body took too long: the request is still to be answered.
     BodyExpired,
+    /// It waited for a request for too long: reads see the end of the stream, unless a request has just come.
+    Retired,
     /// Reads see the end of the stream, writes fail.
     Closed,
 }
@@ -127,13 +130,13 @@ impl Connection {
 
     /// Closes the connection if it has been in its phase for too long, or if it waits while the gateway is closing.
     pub(super) fn sweep(&self, now: Instant, limits: &Limits, closing: bool) -> Option<Expired> {
-        if self.verdict.get() == Verdict::Closed {
+        if let Verdict::Retired | Verdict::Closed = self.verdict.get() {
             return None;
         }
         let elapsed = now.saturating_duration_since(self.since.get());
         let (verdict, expired) = match self.phase.get() {
-            Phase::Waiting { served: false } if closing || elapsed > limits.head => (Verdict::Closed, Expired::Head),
-            Phase::Waiting { served: true } if closing || elapsed > limits.idle => (Verdict::Closed, Expired::Idle),
+            Phase::Waiting { served: false } if closing || elapsed > limits.head => (Verdict::Retired, Expired::Head),
+            Phase::Waiting { served: true } if closing || elapsed > limits.idle => (Verdict::Retired, Expired::Idle),
             Phase::Head if elapsed > limits.head => (Verdict::Closed, Expired::Head),
             Phase::Receiving { seen: false } => {
                 self.phase.set(Phase::Receiving { seen: true });
@@ -196,6 +199,24 @@ impl Watched {
         Self { stream, connection }
     }
 
+    /// Whether reads are to see the end of the stream. A request that came before the client could know of it is still taken:
+    /// many clients do not dare to send a `POST` a second time.
+    fn is_at_its_end(&self) -> bool {
+        match self.connection.verdict.get() {
+            Verdict::Live | Verdict::BodyExpired => false,
+            Verdict::Closed => true,
+            Verdict::Retired => {
+                // Asked of the system: the runtime may not have heard of it yet.
+                let mut byte = [MaybeUninit::uninit()];
+                let has_come = socket2::SockRef::from(&self.stream).peek(&mut byte).is_ok_and(|count| count > 0);
+                if has_come {
+                    self.connection.verdict.set(Verdict::Live);
+                }
+                !has_come
+            }
+        }
+    }
+
     /// Throws away what comes, until the client closes or the sweep has seen enough.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut scratch = [0; 4096];
@@ -216,7 +237,7 @@ impl Watched {
 
 impl AsyncRead for Watched {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.connection.verdict.get() == Verdict::Closed {
+        if self.is_at_its_end() {
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
@@ -359,6 +380,33 @@ mod tests {
         let (busy, start) = connection();
         busy.bytes_were_read();
         assert_eq!(busy.sweep(start, &LIMITS, true), None);
+    }
+
+    async fn read(watched: &mut Watched) -> usize {
+        let mut bytes = [0; 8];
+        let mut buffer = ReadBuf::new(&mut bytes);
+        std::future::poll_fn(|cx| Pin::new(&mut *watched).poll_read(cx, &mut buffer)).await.expect("a read");
+        buffer.filled().len()
+    }
+
+    #[tokio::test]
+    async fn a_request_that_came_before_the_end_is_taken() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+        let mut client = std::net::TcpStream::connect(listener.local_addr().expect("an address")).expect("a client");
+        let (stream, peer) = listener.accept().await.expect("a connection");
+        let connection = std::rc::Rc::new(Connection::new(peer, Instant::now()));
+        let mut watched = Watched::new(stream, std::rc::Rc::clone(&connection));
+
+        std::io::Write::write_all(&mut client, b"POST").expect("a request");
+        assert!(connection.sweep(Instant::now(), &LIMITS, true).is_some());
+        assert_eq!(read(&mut watched).await, 4);
+        assert_eq!(connection.sweep(Instant::now(), &LIMITS, true), None, "it is a request now, and finished");
+
+        connection.begin_receiving(false);
+        connection.begin_writing(Instant::now());
+        connection.was_flushed();
+        assert!(connection.sweep(Instant::now(), &LIMITS, true).is_some());
+        assert_eq!(read(&mut watched).await, 0);
     }
 
     #[test]
