@@ -119,11 +119,23 @@ struct Thread<A, C> {
 
 impl<A: Answerer, C: AsRef<ListenCounters> + 'static> Thread<A, C> {
     async fn accept(self: Rc<Self>, listener: TcpListener) {
+        let mut is_failing = false;
         loop {
             match listener.accept().await {
-                Ok((stream, peer)) => self.take(stream, peer),
+                Ok((stream, peer)) => {
+                    is_failing = false;
+                    self.take(stream, peer);
+                }
+                Err(error) if was_given_up(&error) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection; trying again");
+                    if !is_failing {
+                        tracing::warn!(
+                            %error,
+                            "cannot accept connections; they wait. If the process has too many files open, raise its limit \
+                             (`ulimit -n`) or lower max_connections"
+                        );
+                    }
+                    is_failing = true;
                     tokio::time::sleep(ACCEPT_RETRY).await;
                 }
             }
@@ -197,4 +209,10 @@ impl<A: Answerer, C: AsRef<ListenCounters> + 'static> Thread<A, C> {
         });
         live.len()
     }
+}
+
+/// Whether an error of `accept` is about one connection, whose client was gone before we came to it.
+fn was_given_up(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }

@@ -124,6 +124,15 @@ impl Gateway {
         assert!(sent.success());
     }
 
+    /// Leaves it only so many more files and sockets to open.
+    pub fn limit_open_files(&self, more: u64) {
+        let pid = self.child.id();
+        let open = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count() as u64;
+        let files = rustix::process::Resource::Nofile;
+        let limit = rustix::process::Rlimit { current: Some(open + more), ..rustix::process::getrlimit(files) };
+        rustix::process::prlimit(rustix::process::Pid::from_raw(pid as i32), files, limit).unwrap();
+    }
+
     /// Waits for its end.
     pub fn wait(mut self) -> ExitStatus {
         let until = Instant::now() + PATIENCE;

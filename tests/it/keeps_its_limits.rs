@@ -110,6 +110,22 @@ fn connections_over_the_limit_are_told_so_and_later_ones_fit() {
 }
 
 #[test]
+fn without_file_descriptors_it_serves_whom_it_has_and_recovers() {
+    let gateway = Gateway::start(SOURCE);
+    let mut known = gateway.client();
+    assert_eq!(known.post("/hooks/s", &[], b"{}").status, 202);
+    gateway.limit_open_files(3);
+    let waiting: Vec<_> = (0..10).map(|_| gateway.client()).collect();
+    let warning = gateway.log().wait_for("cannot accept");
+    assert!(warning.contains("max_connections"), "it says what to do: {warning}");
+    assert_eq!(known.post("/hooks/s", &[], b"{}").status, 202);
+    drop(waiting);
+    assert_eq!(gateway.post("/hooks/s", &[], b"{}").status, 202);
+    let text = gateway.log().text();
+    assert!(text.matches("cannot accept").count() <= 3, "it is not said at every try:\n{text}");
+}
+
+#[test]
 fn a_client_that_closes_its_side_after_the_request_still_gets_the_answer() {
     let gateway = Gateway::start(SOURCE);
     let mut client = gateway.client();
