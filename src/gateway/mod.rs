@@ -160,17 +160,19 @@ impl Builder {
         };
 
         let thread = IoThread::new(Limits::from(&config.gateway), config.gateway.max_connections, stage.clone());
-        let mut io = Vec::with_capacity(counters.len());
+        // From here on an error drops the gateway, which ends the threads that it has.
+        let io = Vec::with_capacity(counters.len());
+        let mut gateway = Gateway { addresses, admin, stage, io, routes, limits: config.gateway };
         for (index, (&core, counters)) in placement.io.iter().zip(counters).enumerate() {
-            let (sources, budget, intake) = (Arc::clone(&sources), Arc::clone(&budget), routes.intake());
-            let (stage, counted) = (stage.clone(), Arc::clone(&counters));
+            let (sources, budget, intake) = (Arc::clone(&sources), Arc::clone(&budget), gateway.routes.intake());
+            let (stage, counted) = (gateway.stage.clone(), Arc::clone(&counters));
             let on_thread = move || {
                 placement::pin(core);
                 Intake::new(sources, budget, intake, counters, stage)
             };
-            io.push(thread.clone().spawn(index, sockets.share()?, on_thread, counted)?);
+            gateway.io.push(thread.clone().spawn(index, sockets.share()?, on_thread, counted)?);
         }
-        Ok(Gateway { addresses, admin, stage, io, routes, limits: config.gateway })
+        Ok(gateway)
     }
 
     fn start_routes(&mut self, config: &Config, placement: &Placement) -> Result<Routes, StartError> {

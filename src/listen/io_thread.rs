@@ -13,6 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::LocalSet;
+use tokio::time::MissedTickBehavior;
 
 use super::accept::Sockets;
 use super::connection::{Connection, Expired, Watched};
@@ -65,15 +66,13 @@ impl IoThread {
         C: AsRef<ListenCounters> + Send + Sync + 'static,
     {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let listeners = {
+            // Registered here, where a failure can still be returned.
+            let _inside = runtime.enter();
+            sockets.into_listeners().into_iter().map(TcpListener::from_std).collect::<io::Result<Vec<_>>>()?
+        };
         std::thread::Builder::new().name(format!("io-{index}")).spawn(move || {
-            let local = LocalSet::new();
-            local.block_on(&runtime, async move {
-                let listeners = sockets.into_listeners().into_iter().map(TcpListener::from_std).collect();
-                match listeners {
-                    Ok(listeners) => self.run(listeners, on_thread(), counters).await,
-                    Err(error) => tracing::error!(%error, "io-{index} cannot register its sockets and does not run"),
-                }
-            });
+            LocalSet::new().block_on(&runtime, async move { self.run(listeners, on_thread(), counters).await });
         })
     }
 
@@ -95,6 +94,7 @@ impl IoThread {
             .map(|listener| tokio::task::spawn_local(Rc::clone(&thread).accept(listener)))
             .collect();
         let mut sweeps = tokio::time::interval(SWEEP_EVERY);
+        sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             sweeps.tick().await;
             let stage = self.stage.get();
