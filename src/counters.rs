@@ -132,6 +132,8 @@ pub(crate) struct ListenCounters {
     pub(crate) head_timeouts: Counter,
     /// Idle connections closed.
     pub(crate) idle_timeouts: Counter,
+    /// Connections closed because the client did not take its answer.
+    pub(crate) write_timeouts: Counter,
     /// Requests that no source could be found for.
     pub(crate) refused: RefusalCounters,
 }

@@ -37,6 +37,8 @@ fn connections(page: &mut Exposition, observed: &Observed) {
     one("hookgate_head_timeouts_total", "counter", "Connections closed by head_timeout.", head);
     let idle = observed.listen_total(|listen| listen.idle_timeouts.get());
     one("hookgate_idle_timeouts_total", "counter", "Connections closed by idle_timeout.", idle);
+    let write = observed.listen_total(|listen| listen.write_timeouts.get());
+    one("hookgate_write_timeouts_total", "counter", "Connections closed as the client did not take its answer.", write);
     let (used, limit) = (observed.budget.used() as u64, observed.budget.limit() as u64);
     one("hookgate_memory_budget_used_bytes", "gauge", "Bytes of bodies in memory.", used);
     one("hookgate_memory_budget_bytes", "gauge", "Bytes of bodies that may be in memory.", limit);

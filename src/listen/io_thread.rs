@@ -203,6 +203,7 @@ impl<A: Answerer, C: AsRef<ListenCounters> + 'static> Thread<A, C> {
             match connection.sweep(now, &self.limits, closing) {
                 Some(Expired::Head) if !closing => counters.head_timeouts.increment(),
                 Some(Expired::Idle) if !closing => counters.idle_timeouts.increment(),
+                Some(Expired::Write) => counters.write_timeouts.increment(),
                 _ => {}
             }
             true
