@@ -50,25 +50,53 @@ impl SharedCounter {
     }
 }
 
+/// What both kinds of counter can do.
+pub(crate) trait Count {
+    /// Adds `n`.
+    fn add(&self, n: u64);
+    /// The count now.
+    fn get(&self) -> u64;
+}
+
+impl Count for Counter {
+    fn add(&self, n: u64) {
+        self.add(n);
+    }
+
+    fn get(&self) -> u64 {
+        self.get()
+    }
+}
+
+impl Count for SharedCounter {
+    fn add(&self, n: u64) {
+        self.add(n);
+    }
+
+    fn get(&self) -> u64 {
+        self.get()
+    }
+}
+
 /// Upper bounds of the latency buckets, in microseconds. What is above the last is in the bucket `+Inf`.
 pub(crate) const LATENCY_BOUNDS_US: [u64; 18] = [
     50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 51_200, 102_400, 204_800, 409_600, 1_000_000,
     3_000_000, 10_000_000, 60_000_000,
 ];
 
-/// A latency histogram with fixed buckets.
+/// A latency histogram with fixed buckets, of counters for one writing thread or for several.
 #[derive(Debug, Default)]
-pub(crate) struct Latencies {
-    buckets: [SharedCounter; LATENCY_BOUNDS_US.len() + 1],
-    sum_us: SharedCounter,
+pub(crate) struct Latencies<C = SharedCounter> {
+    buckets: [C; LATENCY_BOUNDS_US.len() + 1],
+    sum_us: C,
 }
 
-impl Latencies {
+impl<C: Count> Latencies<C> {
     /// Counts one latency.
     pub(crate) fn record(&self, latency: Duration) {
         let us = latency.as_micros() as u64;
         let bucket = LATENCY_BOUNDS_US.partition_point(|&bound| bound < us);
-        self.buckets[bucket].increment();
+        self.buckets[bucket].add(1);
         self.sum_us.add(us);
     }
 
@@ -114,7 +142,7 @@ pub(crate) struct SourceCounters {
     /// Answers that left after it.
     pub(crate) deadline_missed: Counter,
     /// First byte of the head to the answer, for accepted events.
-    pub(crate) ack: Latencies,
+    pub(crate) ack: Latencies<Counter>,
 }
 
 /// What one io thread counts about its connections and about requests that reached no source.
@@ -176,10 +204,10 @@ mod tests {
 
     #[test]
     fn a_latency_falls_into_the_first_bucket_that_holds_it() {
-        let latencies = Latencies::default();
+        let latencies: Latencies = Latencies::default();
         latencies.record(Duration::from_micros(50));
         latencies.record(Duration::from_micros(51));
-        latencies.record(Duration::from_secs(3600));
+        latencies.record(Duration::from_hours(1));
         let (buckets, sum_us) = latencies.read();
         assert_eq!((buckets[0], buckets[1], buckets[LATENCY_BOUNDS_US.len()]), (1, 1, 1));
         assert_eq!(sum_us, 50 + 51 + 3_600_000_000);

@@ -90,9 +90,9 @@ mod tests {
 
     #[test]
     fn a_histogram_is_cumulative_and_ends_at_infinity() {
-        let (one, two) = (Latencies::default(), Latencies::default());
+        let (one, two): (Latencies, Latencies) = Default::default();
         one.record(Duration::from_micros(40));
-        two.record(Duration::from_secs(3600));
+        two.record(Duration::from_hours(1));
         let mut page = Exposition::default();
         page.histogram("h", &[("route", "r")], [one.read(), two.read()].into_iter());
         let page = page.finish();

@@ -2,6 +2,7 @@
 
 use super::exposition::Exposition;
 use super::observed::Observed;
+use crate::counters::SourceCounters;
 use crate::refusal::Refusal;
 use crate::routes::RouteStatus;
 
@@ -45,7 +46,8 @@ fn connections(page: &mut Exposition, observed: &Observed) {
 }
 
 fn sources(page: &mut Exposition, observed: &Observed) {
-    let counts: [(&str, &str, fn(&crate::counters::SourceCounters) -> u64); 3] = [
+    type Count = fn(&SourceCounters) -> u64;
+    let counts: [(&str, &str, Count); 3] = [
         ("hookgate_events_unrouted_total", "Accepted events that no route matched.", |source| source.unrouted.get()),
         ("hookgate_handshakes_total", "Handshakes answered.", |source| source.handshakes.get()),
         ("hookgate_body_bytes_total", "Bytes of accepted bodies.", |source| source.body_bytes.get()),

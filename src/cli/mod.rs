@@ -86,7 +86,7 @@ pub fn main() -> ExitCode {
         Command::Check(check) => check.execute(),
         Command::Init(init) => init.execute(),
         Command::Send(send) => send.execute(),
-        Command::Presets(presets) => presets.execute(),
+        Command::Presets(presets::Presets) => presets::Presets::execute(),
         Command::Route(route) => route.execute(),
     };
     result.unwrap_or_else(|error| {

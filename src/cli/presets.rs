@@ -12,10 +12,10 @@ use crate::config::{Locator, Place, presets};
 #[command(after_help = "\
 Example:
   hookgate presets")]
-pub(super) struct Presets {}
+pub(super) struct Presets;
 
 impl Presets {
-    pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
+    pub(super) fn execute() -> anyhow::Result<ExitCode> {
         let mut table = Table::new(["preset", "provider", "signature", "type", "answers within", "provider waits"]);
         for preset in presets() {
             table.row([

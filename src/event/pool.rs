@@ -148,12 +148,11 @@ impl Draft {
         self.record.received_at = received_at;
         self.record.type_signed = type_signed;
         self.record.event_type = meta.event_type.map(|found| self.place(found));
-        self.record.id = match meta.id {
-            Some(found) => self.place(found),
-            None => {
-                let unix = received.duration_since(UNIX_EPOCH).unwrap_or_default();
-                self.append(&ids.next(unix.as_millis() as u64))
-            }
+        self.record.id = if let Some(found) = meta.id {
+            self.place(found)
+        } else {
+            let unix = received.duration_since(UNIX_EPOCH).unwrap_or_default();
+            self.append(&ids.next(unix.as_millis() as u64))
         };
         Event(Arc::new(self.record))
     }

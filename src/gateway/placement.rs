@@ -39,9 +39,10 @@ impl Cores {
     /// What the system says now.
     pub(crate) fn detect() -> Self {
         let online = std::thread::available_parallelism().map_or(1, usize::from);
-        let allowed = sched_getaffinity(None)
-            .map(|mask| (0..CpuSet::MAX_CPU).filter(|&core| mask.is_set(core)).collect())
-            .unwrap_or_else(|_| (0..online).collect());
+        let allowed = match sched_getaffinity(None) {
+            Ok(mask) => (0..CpuSet::MAX_CPU).filter(|&core| mask.is_set(core)).collect(),
+            Err(_) => (0..online).collect(),
+        };
         let online = std::fs::read_to_string("/sys/devices/system/cpu/online")
             .ok()
             .and_then(|list| count_cores(list.trim()))
@@ -119,8 +120,9 @@ pub(crate) fn pin(core: Option<usize>) {
 }
 
 /// `0-3,8` is five cores.
-fn count_cores(list: &str) -> Option<usize> {
-    list.split(',')
+fn count_cores(ranges: &str) -> Option<usize> {
+    ranges
+        .split(',')
         .map(|part| match part.split_once('-') {
             None => part.parse::<usize>().ok().map(|_| 1),
             Some((first, last)) => {
