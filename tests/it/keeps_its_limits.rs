@@ -110,6 +110,44 @@ fn connections_over_the_limit_are_told_so_and_later_ones_fit() {
 }
 
 #[test]
+fn clients_that_hang_up_leave_nothing_behind() {
+    let gateway = Gateway::start(SOURCE);
+    let parts: [&[u8]; 7] = [
+        b"",
+        b"POST /hooks",
+        b"POST /hooks/s HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\n",
+        b"POST /hooks/s HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\nabc",
+        b"POST /hooks/s HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nabcde\r\n",
+        b"POST /hooks/s HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabcPOST /hooks/s HT",
+        b"POST /nowhere HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\nabc",
+    ];
+    for part in parts.repeat(20) {
+        let mut client = gateway.client();
+        client.send(part);
+    }
+    gateway.wait_for_metric("hookgate_connections_total", &[], 140.0);
+    gateway.wait_for_metric("hookgate_connections_open", &[], 0.0);
+    gateway.wait_for_metric("hookgate_memory_budget_used_bytes", &[], 0.0);
+    assert_eq!(gateway.metric("hookgate_events_accepted_total", &[]), 20.0, "only those that were whole");
+    assert_eq!(gateway.metric("hookgate_requests_refused_total", &["reason=\"broken_body\""]), 60.0);
+}
+
+#[test]
+fn requests_sent_without_waiting_are_answered_in_their_order() {
+    let gateway = Gateway::start(&format!(
+        "{SOURCE}delivery_id = {{ header = \"x-id\" }}\nreply = {{ body = \"{{id}}\", content_type = \"text/plain\" }}\n"
+    ));
+    let mut client = gateway.client();
+    let id = |at: usize| at.to_string();
+    let all: Vec<u8> =
+        (0..1000).flat_map(|at| crate::client::request("POST", "/hooks/s", &[("x-id", &id(at))], b"{}")).collect();
+    client.send(&all);
+    for at in 0..1000 {
+        assert_eq!(client.answer().unwrap().text(), id(at));
+    }
+}
+
+#[test]
 fn without_file_descriptors_it_serves_whom_it_has_and_recovers() {
     let gateway = Gateway::start(SOURCE);
     let mut known = gateway.client();
