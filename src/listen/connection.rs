@@ -1,4 +1,4 @@
-//! One connection: where it is in the cycle of requests, since when, and the stream that every byte of it passes.
+//! One connection: where it is in the cycle of requests, and since when.
 //!
 //! ```text
 //!            first byte        head complete         answer ready          answer flushed
@@ -8,18 +8,13 @@
 //! ```
 //!
 //! The sweep compares the time in a phase with its limit. It cannot close a socket that hyper owns, so it leaves a verdict
-//! here and wakes the connection's task, which meets the verdict at its next read or write.
+//! here and wakes the connection's task, which meets the verdict at its next read or write (`Watched`).
 
 use std::cell::{Cell, RefCell};
-use std::io;
-use std::mem::MaybeUninit;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
+use std::rc::Rc;
+use std::task::{Context, Waker};
 use std::time::Instant;
-
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::limits::Limits;
 
@@ -44,7 +39,7 @@ pub(super) enum Phase {
 
 /// What the sweep decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+pub(super) enum Verdict {
     Live,
     /// The body took too long: the request is still to be answered.
     BodyExpired,
@@ -121,9 +116,22 @@ impl Connection {
         self.since.set(now);
     }
 
-    fn begin_lingering(&self, now: Instant) {
+    pub(super) fn begin_lingering(&self, now: Instant) {
         self.phase.set(Phase::Lingering);
         self.since.set(now);
+    }
+
+    pub(super) fn is_lingering(&self) -> bool {
+        self.phase.get() == Phase::Lingering
+    }
+
+    pub(super) fn verdict(&self) -> Verdict {
+        self.verdict.get()
+    }
+
+    /// A request has come all the same.
+    pub(super) fn revive(&self) {
+        self.verdict.set(Verdict::Live);
     }
 
     pub(super) fn body_has_expired(&self) -> bool {
@@ -159,11 +167,11 @@ impl Connection {
     }
 
     /// Whether its stream is gone: the sweep's reference is then the only one.
-    pub(super) fn is_over(self: &std::rc::Rc<Self>) -> bool {
-        std::rc::Rc::strong_count(self) == 1
+    pub(super) fn is_over(self: &Rc<Self>) -> bool {
+        Rc::strong_count(self) == 1
     }
 
-    fn bytes_were_read(&self) {
+    pub(super) fn bytes_were_read(&self) {
         if let Phase::Waiting { .. } = self.phase.get() {
             let now = Instant::now();
             self.phase.set(Phase::Head);
@@ -173,7 +181,7 @@ impl Connection {
         }
     }
 
-    fn was_flushed(&self) {
+    pub(super) fn was_flushed(&self) {
         if self.phase.get() == Phase::Writing {
             self.phase.set(Phase::Waiting { served: true });
             // The next request may already be in hyper's buffer: then no read will start its clock.
@@ -181,130 +189,11 @@ impl Connection {
         }
     }
 
-    fn wake_me(&self, cx: &Context<'_>) {
+    pub(super) fn wake_me(&self, cx: &Context<'_>) {
         let mut waker = self.waker.borrow_mut();
         if !waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
             *waker = Some(cx.waker().clone());
         }
-    }
-}
-
-/// A client's socket with its state.
-#[derive(Debug)]
-pub(super) struct Watched {
-    stream: TcpStream,
-    connection: std::rc::Rc<Connection>,
-}
-
-impl Watched {
-    pub(super) fn new(stream: TcpStream, connection: std::rc::Rc<Connection>) -> Self {
-        Self { stream, connection }
-    }
-
-    /// Whether reads are to see the end of the stream. A request that came before the client could know of it is still taken:
-    /// many clients do not dare to send a `POST` a second time.
-    fn is_at_its_end(&self) -> bool {
-        match self.connection.verdict.get() {
-            Verdict::Live | Verdict::BodyExpired => false,
-            Verdict::Closed => true,
-            Verdict::Retired => {
-                // Asked of the system: the runtime may not have heard of it yet.
-                let mut byte = [MaybeUninit::uninit()];
-                let has_come = socket2::SockRef::from(&self.stream).peek(&mut byte).is_ok_and(|count| count > 0);
-                if has_come {
-                    self.connection.verdict.set(Verdict::Live);
-                }
-                !has_come
-            }
-        }
-    }
-
-    /// Throws away what comes, until the client closes or the sweep has seen enough.
-    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut scratch = [0; 4096];
-        while self.connection.verdict.get() != Verdict::Closed {
-            let mut buffer = ReadBuf::new(&mut scratch);
-            match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
-                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
-                Poll::Ready(_) => break,
-                Poll::Pending => {
-                    self.connection.wake_me(cx);
-                    return Poll::Pending;
-                }
-            }
-        }
-        Poll::Ready(())
-    }
-}
-
-impl AsyncRead for Watched {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.is_at_its_end() {
-            return Poll::Ready(Ok(()));
-        }
-        let before = buffer.filled().len();
-        match Pin::new(&mut self.stream).poll_read(cx, buffer) {
-            Poll::Pending => {
-                self.connection.wake_me(cx);
-                Poll::Pending
-            }
-            Poll::Ready(result) => {
-                if buffer.filled().len() > before {
-                    self.connection.bytes_were_read();
-                }
-                Poll::Ready(result)
-            }
-        }
-    }
-}
-
-impl AsyncWrite for Watched {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.connection.verdict.get() == Verdict::Closed {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
-        let result = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        if result.is_pending() {
-            self.connection.wake_me(cx);
-        }
-        result
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        if self.connection.verdict.get() == Verdict::Closed {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
-        let result = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        if result.is_pending() {
-            self.connection.wake_me(cx);
-        }
-        result
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
-        self.connection.was_flushed();
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.connection.phase.get() != Phase::Lingering {
-            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
-            // Of a connection that was idle, hyper has skipped what the last request left unread.
-            if self.connection.request_is_whole() || self.connection.verdict.get() == Verdict::Retired {
-                return Poll::Ready(Ok(()));
-            }
-            self.connection.begin_lingering(Instant::now());
-        }
-        self.poll_linger(cx).map(Ok)
     }
 }
 
@@ -383,33 +272,6 @@ mod tests {
         let (busy, start) = connection();
         busy.bytes_were_read();
         assert_eq!(busy.sweep(start, &LIMITS, true), None);
-    }
-
-    async fn read(watched: &mut Watched) -> usize {
-        let mut bytes = [0; 8];
-        let mut buffer = ReadBuf::new(&mut bytes);
-        std::future::poll_fn(|cx| Pin::new(&mut *watched).poll_read(cx, &mut buffer)).await.expect("a read");
-        buffer.filled().len()
-    }
-
-    #[tokio::test]
-    async fn a_request_that_came_before_the_end_is_taken() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a listener");
-        let mut client = std::net::TcpStream::connect(listener.local_addr().expect("an address")).expect("a client");
-        let (stream, peer) = listener.accept().await.expect("a connection");
-        let connection = std::rc::Rc::new(Connection::new(peer, Instant::now()));
-        let mut watched = Watched::new(stream, std::rc::Rc::clone(&connection));
-
-        std::io::Write::write_all(&mut client, b"POST").expect("a request");
-        assert!(connection.sweep(Instant::now(), &LIMITS, true).is_some());
-        assert_eq!(read(&mut watched).await, 4);
-        assert_eq!(connection.sweep(Instant::now(), &LIMITS, true), None, "it is a request now, and finished");
-
-        connection.begin_receiving(false);
-        connection.begin_writing(Instant::now());
-        connection.was_flushed();
-        assert!(connection.sweep(Instant::now(), &LIMITS, true).is_some());
-        assert_eq!(read(&mut watched).await, 0);
     }
 
     #[test]

@@ -16,10 +16,11 @@ use tokio::task::LocalSet;
 use tokio::time::MissedTickBehavior;
 
 use super::accept::Sockets;
-use super::connection::{Connection, Expired, Watched};
+use super::connection::{Connection, Expired};
 use super::limits::{ConnectionLimit, ConnectionPermit, Limits};
 use super::request::{Answerer, Request};
 use super::stage::{SharedStage, Stage};
+use super::watched::Watched;
 use crate::counters::ListenCounters;
 
 /// What every io thread of a gateway shares.

@@ -26,6 +26,8 @@ mod request;
 
 mod stage;
 
+mod watched;
+
 pub(crate) use accept::Sockets;
 pub(crate) use io_thread::IoThread;
 pub(crate) use limits::Limits;
