@@ -114,6 +114,7 @@ fn a_wrong_deployment_costs_a_pause_and_not_the_backlog() {
     }
     gateway.wait_for_metric("hookgate_route_paused", &["route=\"r\""], 1.0);
     gateway.log().wait_for("paused");
+    gateway.wait_for_metric("hookgate_dead_letters_total", &["route=\"r\""], 5.0);
     assert_eq!(gateway.dead_letters("r").len(), 5);
-    assert_eq!(gateway.metric("hookgate_route_events", &["route=\"r\""]), 45.0);
+    gateway.wait_for_metric("hookgate_route_events", &["route=\"r\""], 45.0);
 }
