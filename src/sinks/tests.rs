@@ -1,3 +1,5 @@
+//! The factory: which sink a route gets, and what it refuses.
+
 #![allow(clippy::unwrap_used)]
 
 use std::sync::{Arc, Mutex};

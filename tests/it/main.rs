@@ -3,7 +3,11 @@
 
 #![allow(unreachable_pub, reason = "modules of one test binary")]
 #![allow(clippy::unwrap_used, clippy::float_cmp, reason = "a test may stop; counts read from metrics are whole")]
-#![allow(clippy::format_push_string, clippy::format_collect, reason = "requests are written to be read, not to be fast")]
+#![allow(
+    clippy::format_push_string,
+    clippy::format_collect,
+    reason = "requests are written to be read, not to be fast"
+)]
 
 mod client;
 

@@ -1,3 +1,5 @@
+//! HTTP sinks against real servers: what is sent, what counts as delivered, and which connections are used again.
+
 #![allow(clippy::unwrap_used)]
 
 use std::collections::HashSet;
