@@ -7,7 +7,9 @@ use super::presets::describe;
 use super::table::Table;
 use super::{ConfigFile, output};
 use crate::config::units::{WrittenDuration, WrittenSize};
-use crate::config::{Auth, Config, HttpSink, RouteConfig, SinkConfig, SourceConfig, TypePattern, WhenFull};
+use crate::config::{
+    Auth, Config, HttpSink, JournalConfig, RouteConfig, SinkConfig, SourceConfig, TypePattern, WhenFull,
+};
 use crate::gateway::{Cores, Placement};
 
 /// Options of `hookgate check`.
@@ -52,7 +54,8 @@ fn picture(config: &Config, placement: &Placement) -> String {
     let gateway = &config.gateway;
     let listen: Vec<_> = gateway.listen.iter().map(ToString::to_string).collect();
     let admin = gateway.admin.map_or("off".to_owned(), |address| address.to_string());
-    let _ = writeln!(page, "listen {}, admin {admin}, data in {}", listen.join(" and "), config.data_dir.display());
+    let _ = writeln!(page, "listen {}, admin {admin}", listen.join(" and "));
+    let _ = writeln!(page, "{}", journal(&config.journal));
     let _ = writeln!(
         page,
         "bodies up to {} each and {} together, {} connections\n",
@@ -64,6 +67,18 @@ fn picture(config: &Config, placement: &Placement) -> String {
     let _ = writeln!(page, "{}", routes(config));
     let _ = write!(page, "{}", threads(config, placement));
     page
+}
+
+/// What is acknowledged as durable, and for how long it is there.
+fn journal(journal: &JournalConfig) -> String {
+    format!(
+        "journal in {}, up to {} in segments of {}; what was delivered stays for {}, up to {}",
+        journal.dir.display(),
+        WrittenSize(journal.max_size),
+        WrittenSize(journal.segment_size),
+        WrittenDuration(journal.retain.age),
+        WrittenSize(journal.retain.size)
+    )
 }
 
 fn sources(config: &Config) -> Table {

@@ -7,6 +7,7 @@ use super::{Ack, Pointer, TypePattern};
 impl fmt::Display for Ack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Ack::Durable => "durable",
             Ack::Memory => "memory",
         })
     }

@@ -67,7 +67,7 @@ pub(super) fn read_files(
 fn config(roots: &mut [Table<'_>]) -> Option<Config> {
     let main = roots.first_mut()?;
     let gateway = read::gateway(main);
-    let data_dir = read::journal(main);
+    let journal = read::journal(main);
     let sources = read::sources(main, &gateway);
     let pools = read::pools(roots);
     let routes = read::routes(roots, &read::Surroundings { sources: &sources, pools: &pools });
@@ -77,7 +77,7 @@ fn config(roots: &mut [Table<'_>]) -> Option<Config> {
     // The default pool is there for whoever writes no other.
     used.push(0);
     pools.warn_of_idle(&used);
-    Some(Config { gateway, data_dir, sources: sources.configs, routes, pools: pools.configs, warnings: Vec::new() })
+    Some(Config { gateway, journal, sources: sources.configs, routes, pools: pools.configs, warnings: Vec::new() })
 }
 
 fn finish(roots: Vec<Table<'_>>) {

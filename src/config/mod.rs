@@ -10,6 +10,8 @@ mod document;
 
 mod gateway;
 
+mod journal;
+
 mod load;
 
 mod nearest;
@@ -43,14 +45,13 @@ pub(crate) mod units;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
-
 pub use gateway::GatewayConfig;
+pub use journal::{JournalConfig, RetainConfig};
 pub use pool::PoolConfig;
 pub use preset::{Preset, preset, presets};
 pub use problem::{Problem, Problems};
 pub use route::{
-    BreakerConfig, FileSink, Fill, From, HttpAuth, HttpSink, HttpTls, QueueConfig, RetryConfig, RouteConfig,
+    BreakerConfig, FileSink, Fill, From, FromStart, HttpAuth, HttpSink, HttpTls, QueueConfig, RetryConfig, RouteConfig,
     SinkConfig, TypePattern, WhenFull,
 };
 pub use scheme::{Algorithm, Encoding, KeyForm, Scheme, SignatureForm, SignedPart, Stamp, StampPlace, StampUnit};
@@ -66,8 +67,8 @@ pub use starter::starter;
 pub struct Config {
     /// `[gateway]`
     pub gateway: GatewayConfig,
-    /// `[journal] dir`: where hookgate keeps what must outlive the process; dead letters for now.
-    pub data_dir: PathBuf,
+    /// `[journal]`
+    pub journal: JournalConfig,
     /// `[[source]]`, in the order of the file.
     pub sources: Vec<SourceConfig>,
     /// `[[route]]`, of the main file and then of `routes.d/*.toml` in the order of their names.

@@ -24,8 +24,10 @@ pub struct RouteConfig {
     pub max_rate: Option<u32>,
     /// What may wait in memory.
     pub queue: QueueConfig,
-    /// What happens to an event when the queue is full.
+    /// What happens when the queue is full to an event of a source with `ack = "memory"`. One in the journal waits there.
     pub when_full: WhenFull,
+    /// Where in the journal it begins when it is new.
+    pub from_start: FromStart,
     /// When and how often a failed delivery is tried again.
     pub retry: RetryConfig,
     /// When to stop trying a processor that is down.
@@ -75,6 +77,15 @@ pub struct QueueConfig {
     pub events: usize,
     /// Bytes of their bodies.
     pub bytes: usize,
+}
+
+/// Where a route begins that has never run before. Ever after it goes on where it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FromStart {
+    /// With the first event that comes after its first start.
+    Now,
+    /// With the oldest event that the journal still has.
+    Oldest,
 }
 
 /// What happens to an event for which a route has no room.

@@ -147,6 +147,8 @@ pub struct Challenge {
 /// What a success answer promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ack {
+    /// The event is in the journal and on disk: it survives the end of the process, however that comes, and a power loss.
+    Durable,
     /// Every matching route has taken the event into memory. It does not survive the process.
     Memory,
 }

@@ -39,7 +39,6 @@ name = "{name}"
 path = "/hooks/{name}"
 preset = "{name}"
 secret = {{ env = "{variable}" }}   # or {{ file = "…" }}; a list of these while the secret is rotated
-ack = "memory"   # answered once every matching route has the event in memory; what waits there is lost with the process
 "#,
         provider = preset.provider,
         waits = preset.waits,
@@ -68,6 +67,13 @@ const HEAD: &str = r#"# hookgate: check this file with `hookgate check`, run it 
 [gateway]
 listen = "127.0.0.1:8080"   # "0.0.0.0:8080" lets others in
 admin = "127.0.0.1:9090"    # health, metrics and control; any other than a loopback address needs admin_token
+
+# Senders are answered when their event is synced to disk here. A source with ack = "memory" is answered sooner, once every
+# matching route has the event in memory: for events that may be lost with the process.
+[journal]
+dir = "data"
+max_size = "100GiB"                       # where that is reached, senders are refused
+retain = { age = "3d", size = "20GiB" }   # what stays after it was delivered
 "#;
 
 const GENERIC_SOURCE: &str = r#"
@@ -79,7 +85,6 @@ path = "/hooks/events"
 api_key = { header = "X-Api-Key", key = { env = "EVENTS_KEY" } }
 event_type = { json = "/type" }
 delivery_id = { json = "/id" }
-ack = "memory"   # answered once every matching route has the event in memory; what waits there is lost with the process
 "#;
 
 const TAIL: &str = r#"

@@ -30,7 +30,7 @@ use self::intake::Intake;
 use self::sources::Sources;
 use crate::admin::{Admin, Observed, ObservedSource};
 use crate::admit::AdmissionError;
-use crate::config::{Config, GatewayConfig, SinkConfig, SourceConfig};
+use crate::config::{Ack, Config, GatewayConfig, SinkConfig, SourceConfig};
 use crate::counters::IoCounters;
 use crate::event::Budget;
 use crate::listen::{IoThread, Limits, SharedStage, Sockets, Stage};
@@ -94,6 +94,9 @@ pub enum StartError {
         #[source]
         cause: AdmissionError,
     },
+    /// A source acknowledges what is in the journal.
+    #[error("source {0} has ack = \"durable\", which this build cannot keep yet: write ack = \"memory\"")]
+    NoJournal(String),
     /// An address, a file or a certificate that a room needs; the error names it and says what to do.
     #[error(transparent)]
     Resource(Box<dyn Error + Send + Sync>),
@@ -132,6 +135,9 @@ impl Builder {
     /// Starts all threads. When this returns the sockets are open and events are taken.
     pub fn start(mut self) -> Result<Gateway, StartError> {
         let config = self.config.take().ok_or(StartError::NoConfig)?;
+        if let Some(source) = config.sources.iter().find(|source| source.ack == Ack::Durable) {
+            return Err(StartError::NoJournal(source.name.clone()));
+        }
         let sources = Arc::new(Sources::new(&config)?);
         let placement = Placement::plan(&config, &Cores::detect());
         let routes = Arc::new(self.start_routes(&config, &placement)?);
@@ -189,7 +195,7 @@ impl Builder {
         if let Some(name) = self.handlers.keys().next() {
             return Err(StartError::NoRoute(name.clone()));
         }
-        let dead = config.data_dir.join("dead");
+        let dead = config.journal.dir.join("dead");
         Routes::start(config, factories, &placement.pools, &dead).map_err(StartError::resource)
     }
 }

@@ -35,6 +35,7 @@ pub(super) fn route(to: SinkConfig) -> RouteConfig {
         max_rate: None,
         queue: QueueConfig { events: 1000, bytes: 1 << 20 },
         when_full: WhenFull::Refuse,
+        from_start: crate::config::FromStart::Now,
         retry: RetryConfig {
             attempts: 1,
             first: Duration::from_secs(1),

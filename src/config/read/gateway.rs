@@ -1,7 +1,6 @@
-//! `[gateway]` and `[journal]`.
+//! `[gateway]`.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::secret::header_secret;
@@ -53,20 +52,6 @@ pub(in crate::config) fn gateway(root: &mut Table<'_>) -> GatewayConfig {
     admin(&mut table, &mut gateway);
     table.finish();
     gateway
-}
-
-/// `[journal]`: where hookgate keeps its files.
-pub(in crate::config) fn journal(root: &mut Table<'_>) -> PathBuf {
-    let default = root.spot.reading().directory.join("data");
-    let Some(mut table) = root.section("journal") else {
-        return default;
-    };
-    let dir = table.get("dir").and_then(|node| node.path());
-    table.finish_with(|_, _| {
-        "leave it out: the journal is not built into this version yet, and `dir` is all it knows of [journal]"
-            .to_owned()
-    });
-    dir.unwrap_or(default)
 }
 
 /// A body that is larger than all memory for bodies could never be taken.

@@ -4,6 +4,8 @@ mod auth;
 
 mod gateway;
 
+mod journal;
+
 mod locator;
 
 mod names;
@@ -24,7 +26,8 @@ mod sink;
 
 mod source;
 
-pub(super) use gateway::{gateway, journal};
+pub(super) use gateway::gateway;
+pub(super) use journal::journal;
 pub(super) use pool::{Pools, pools};
 pub(super) use preset::presets;
 pub(super) use route::{Surroundings, routes};

@@ -11,7 +11,9 @@ use crate::config::document::Spot;
 use crate::config::nearest::nearest;
 use crate::config::node::Node;
 use crate::config::table::Table;
-use crate::config::{BreakerConfig, From, QueueConfig, RetryConfig, RouteConfig, SinkConfig, TypePattern, WhenFull};
+use crate::config::{
+    Ack, BreakerConfig, From, FromStart, QueueConfig, RetryConfig, RouteConfig, SinkConfig, TypePattern, WhenFull,
+};
 
 /// What routes are built on.
 pub(in crate::config) struct Surroundings<'s, 'd> {
@@ -40,6 +42,11 @@ fn route<'d>(mut table: Table<'d>, names: &mut Names<'d>, around: &Surroundings<
     let queue = queue(table.get("queue"));
     let when_full = table.get("when_full");
     let when_full = when_full.and_then(|node| node.choice(&[("drop", WhenFull::Drop), ("refuse", WhenFull::Refuse)]));
+    if let Some(node) = table.get("when_full") {
+        warn_if_all_waits(&node, &from, around.sources);
+    }
+    let from_start = table.get("from_start");
+    let from_start = from_start.and_then(|node| node.choice(&[("now", FromStart::Now), ("oldest", FromStart::Oldest)]));
     let retry = retry(table.get("retry"));
     let breaker = breaker(table.get("breaker"));
     let to =
@@ -55,6 +62,7 @@ fn route<'d>(mut table: Table<'d>, names: &mut Names<'d>, around: &Surroundings<
         max_rate,
         queue,
         when_full: when_full.unwrap_or(WhenFull::Drop),
+        from_start: from_start.unwrap_or(FromStart::Now),
         retry,
         breaker,
         to,
@@ -117,6 +125,17 @@ fn signed_type(table: &mut Table<'_>, from: &[From], sources: &Sources<'_>) -> b
         }
     }
     signed
+}
+
+/// What is in the journal waits there for room in the queue: nothing of it is dropped and no sender refused for that.
+fn warn_if_all_waits(node: &Node<'_>, from: &[From], sources: &Sources<'_>) {
+    let is_durable = |from: &From| sources.configs.get(from.source).is_some_and(|it| it.ack == Ack::Durable);
+    if !from.is_empty() && from.iter().all(is_durable) {
+        node.spot.warn(
+            "this concerns only sources with ack = \"memory\", and the route takes from none: its events wait in the journal",
+            "leave it out",
+        );
+    }
 }
 
 fn known_pool(node: &Node<'_>, pools: &Pools<'_>) -> Option<usize> {

@@ -201,20 +201,8 @@ fn deadline(table: &mut Table<'_>, preset: Option<&Preset>) -> Duration {
 }
 
 fn ack(table: &mut Table<'_>) -> Ack {
-    let problem = match table.get("ack") {
-        None => Some((table.spot.clone(), "`ack` is missing, and what it will be by default is not built yet")),
-        Some(node) => match node.text() {
-            None | Some("memory") => None,
-            Some("durable") => Some((node.spot, "this version has no journal yet: nothing survives the process")),
-            Some(_) => Some((node.spot, "this is no kind of acknowledgement")),
-        },
-    };
-    if let Some((spot, what)) = problem {
-        let help = "write ack = \"memory\": the sender is answered once every matching route has the event in memory; \
-                    events in memory are lost with the process";
-        spot.problem(what, help);
-    }
-    Ack::Memory
+    let choices = [("durable", Ack::Durable), ("memory", Ack::Memory)];
+    table.get("ack").and_then(|node| node.choice(&choices)).unwrap_or(Ack::Durable)
 }
 
 fn kept(node: Node<'_>, auth: &Auth) -> Vec<HeaderName> {

@@ -82,7 +82,7 @@ fn a_file_that_is_not_there_is_named() {
 #[test]
 fn text_is_read_as_a_file_of_that_name() {
     let config = Config::parse(MAIN, Path::new("/etc/hookgate.toml")).unwrap();
-    assert_eq!(config.data_dir, Path::new("/etc/data"));
+    assert_eq!(config.journal.dir, Path::new("/etc/data"));
     let problems = Config::parse("x = 1", Path::new("/etc/hookgate.toml")).unwrap_err();
     assert!(problems.to_string().starts_with("/etc/hookgate.toml:1:1: unknown key `x`"), "{problems}");
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{assert_mistake, config, read_in};
+use crate::config::{JournalConfig, RetainConfig};
 
 #[test]
 fn what_is_not_written_has_a_default() {
@@ -12,7 +13,9 @@ fn what_is_not_written_has_a_default() {
     assert_eq!(config.gateway.admin, Some("127.0.0.1:9090".parse().unwrap()));
     assert_eq!((config.gateway.max_body, config.gateway.memory_budget), (1 << 20, 256 << 20));
     assert_eq!(config.gateway.idle_timeout, Duration::from_secs(75));
-    assert_eq!(config.data_dir, Path::new("data"));
+    assert_eq!(config.journal.dir, Path::new("data"));
+    assert_eq!((config.journal.max_size, config.journal.segment_size), (100 << 30, 64 << 20));
+    assert_eq!(config.journal.retain, RetainConfig { age: Duration::from_hours(72), size: 20 << 30 });
     assert_eq!(config.pools[0].name, "default");
 }
 
@@ -36,6 +39,9 @@ admin = "0.0.0.0:9090"
 admin_token = { env = "KEY" }
 [journal]
 dir = "/var/lib/hookgate"
+max_size = "1GiB"
+retain = { age = "0s", size = "1MiB" }
+segment_size = "16MiB"
 [[pool]]
 name = "fast"
 workers = 2
@@ -47,7 +53,15 @@ spin = "50us"
     assert_eq!((gateway.listen.len(), gateway.io_threads, gateway.max_connections), (2, Some(2), 5));
     assert_eq!((gateway.max_body, gateway.memory_budget), (2 << 20, 1 << 30));
     assert_eq!(gateway.admin_token.as_ref().unwrap().expose(), b"hush-hush");
-    assert_eq!(config.data_dir, Path::new("/var/lib/hookgate"));
+    assert_eq!(
+        config.journal,
+        JournalConfig {
+            dir: "/var/lib/hookgate".into(),
+            max_size: 1 << 30,
+            retain: RetainConfig { age: Duration::ZERO, size: 1 << 20 },
+            segment_size: 16 << 20,
+        }
+    );
     assert_eq!((config.pools[1].workers, config.pools[1].spin), (Some(2), Duration::from_micros(50)));
     assert_eq!(config.pools[1].cpus, [4, 5]);
 }
@@ -55,7 +69,7 @@ spin = "50us"
 #[test]
 fn the_data_directory_lies_beside_the_file() {
     let config = read_in(Path::new("/etc/hookgate"), "[journal]\ndir = \"here\"").unwrap();
-    assert_eq!(config.data_dir, Path::new("/etc/hookgate/here"));
+    assert_eq!(config.journal.dir, Path::new("/etc/hookgate/here"));
 }
 
 #[test]
@@ -96,13 +110,23 @@ fn admin_that_others_can_reach_needs_a_token() {
 }
 
 #[test]
-fn the_journal_says_that_it_is_not_there_yet() {
+fn a_small_journal_keeps_half_of_itself_for_deliveries() {
+    let journal = |keys: &str| config(&format!("[journal]\nmax_size = \"10GiB\"\n{keys}")).journal;
+    assert_eq!(journal("").retain.size, 5 << 30);
+    assert_eq!(journal("retain = { age = \"1d\" }").retain.size, 5 << 30);
+}
+
+#[test]
+fn a_journal_has_room_for_what_must_be_delivered() {
+    assert_mistake("[journal]\nmax_size = \"100MiB\"", 2, "room for 4 segments", "max_size = \"256MiB\"");
+    assert_mistake("[journal]\nsegment_size = \"1KiB\"", 2, "too small", "\"1MiB\" or more");
     assert_mistake(
-        "[journal]\nretain = { age = \"3d\" }",
-        2,
-        "unknown key `retain`",
-        "not built into this version yet",
+        "[journal]\nmax_size = \"1GiB\"\nretain = { size = \"1GiB\" }",
+        3,
+        "leaves no room",
+        "a larger max_size",
     );
+    assert_mistake("[journal]\nretain = { days = 3 }", 2, "unknown key `days`", "age, size");
 }
 
 #[test]

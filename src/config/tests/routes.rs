@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderName, StatusCode};
 
 use super::{assert_mistake, config, route, source};
-use crate::config::{Fill, From, HttpAuth, RouteConfig, SinkConfig, TypePattern, WhenFull};
+use crate::config::{Fill, From, FromStart, HttpAuth, RouteConfig, SinkConfig, TypePattern, WhenFull};
 
 fn read_route(keys: &str) -> RouteConfig {
     config(&route(keys)).routes.remove(0)
@@ -21,7 +21,7 @@ fn a_route_has_defaults() {
     assert_eq!(route.from, [From { source: 0, types: vec![TypePattern::Any] }]);
     assert_eq!((route.pool, route.in_flight, route.max_rate), (0, 64, None));
     assert_eq!((route.queue.events, route.queue.bytes), (10_000, 64 << 20));
-    assert_eq!(route.when_full, WhenFull::Drop);
+    assert_eq!((route.when_full, route.from_start), (WhenFull::Drop, FromStart::Now));
     assert_eq!((route.retry.attempts, route.retry.max), (12, Duration::from_mins(15)));
     assert_eq!(route.retry.final_statuses.len(), 4);
     assert_eq!((route.breaker.failures, route.breaker.pause_after_dead), (10, 100));
@@ -37,6 +37,7 @@ in_flight = 2
 max_rate = 100
 queue = { events = 5, bytes = "1MiB" }
 when_full = "refuse"
+from_start = "oldest"
 retry = { attempts = 3, first = "10ms", max = "1s", age = "1m", final = [] }
 breaker = { failures = 2, probe_every = "1s", pause_after_dead = 7 }
 to = { http = "http://127.0.0.1:9001/x", headers = { X-Tenant = "t", X-Key = { env = "KEY" } }, basic = { user = "u", password = { env = "KEY" } }, sign = [{ env = "WHSEC" }], timeout = "1s", connect_timeout = "100ms" }
@@ -44,7 +45,7 @@ to = { http = "http://127.0.0.1:9001/x", headers = { X-Tenant = "t", X-Key = { e
     );
     assert_eq!((route.in_flight, route.max_rate, route.when_full), (2, Some(100), WhenFull::Refuse));
     assert_eq!(route.retry.final_statuses, Vec::<StatusCode>::new());
-    assert_eq!(route.breaker.failures, 2);
+    assert_eq!((route.breaker.failures, route.from_start), (2, FromStart::Oldest));
     let SinkConfig::Http(sink) = route.to else { panic!("no http") };
     assert_eq!(sink.url.host(), Some("127.0.0.1"));
     let tenant = sink.headers.iter().find(|(name, _)| *name == HeaderName::from_static("x-tenant"));
@@ -105,6 +106,20 @@ fn a_list_of_types_is_not_empty() {
     let text = |types: &str| route("").replace("source = \"a\" }", &format!("source = \"a\", types = {types} }}"));
     assert_mistake(&text("[]"), 7, "the list is empty", "leave the key out");
     assert_mistake(&text("[\"\"]"), 7, "the value is empty", "at least one character");
+}
+
+#[test]
+fn a_new_route_starts_now_or_with_the_oldest() {
+    assert_mistake(&route("from_start = \"oldets\""), 8, "not known", "did you mean \"oldest\"?");
+}
+
+#[test]
+fn when_full_is_for_events_in_memory() {
+    let text = route("when_full = \"drop\"");
+    assert!(config(&text).warnings.is_empty());
+    let warnings = config(&text.replace("ack = \"memory\"", "ack = \"durable\"")).warnings;
+    assert_eq!((warnings.len(), warnings[0].line), (1, 8));
+    assert!(warnings[0].what.contains("wait in the journal"), "{}", warnings[0]);
 }
 
 #[test]

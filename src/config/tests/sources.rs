@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderName, StatusCode};
 
 use super::{assert_mistake, config, problems, source};
-use crate::config::{Algorithm, Encoding, Place, Pointer, SignedPart, SourceConfig, StampUnit};
+use crate::config::{Ack, Algorithm, Encoding, Place, Pointer, SignedPart, SourceConfig, StampUnit};
 
 fn open_source(keys: &str) -> String {
     source(&format!("auth = \"none\"\n{keys}"))
@@ -116,11 +116,13 @@ fn a_user_ends_at_its_colon() {
 }
 
 #[test]
-fn an_acknowledgement_must_be_chosen() {
+fn an_acknowledgement_is_durable_unless_it_says_otherwise() {
     let text = |ack: &str| format!("[[source]]\nname = \"a\"\nauth = \"none\"\n{ack}");
-    assert_mistake(&text(""), 1, "`ack` is missing", "ack = \"memory\"");
-    assert_mistake(&text("ack = \"durable\""), 4, "no journal yet", "ack = \"memory\"");
-    assert_mistake(&text("ack = \"disk\""), 4, "no kind of", "ack = \"memory\"");
+    let ack = |written: &str| config(&text(written)).sources[0].ack;
+    assert_eq!(ack(""), Ack::Durable);
+    assert_eq!(ack("ack = \"durable\""), Ack::Durable);
+    assert_eq!(ack("ack = \"memory\""), Ack::Memory);
+    assert_mistake(&text("ack = \"disk\""), 4, "not known", "\"durable\" or \"memory\"");
 }
 
 #[test]

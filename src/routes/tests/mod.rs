@@ -27,14 +27,14 @@ use tokio::sync::Semaphore;
 
 use super::*;
 use crate::config::{
-    BreakerConfig, From, GatewayConfig, PoolConfig, QueueConfig, RetryConfig, RouteConfig, SinkConfig, TypePattern,
-    WhenFull,
+    BreakerConfig, From, FromStart, GatewayConfig, JournalConfig, PoolConfig, QueueConfig, RetainConfig, RetryConfig,
+    RouteConfig, SinkConfig, TypePattern, WhenFull,
 };
 use crate::event::{Budget, Event, EventMeta, Found, IdSource, Piece, RecordPool};
 use crate::refusal::Refusal;
 
 /// A route that takes everything of source 0, retries at once and never pauses by itself.
-pub(super) fn route(name: &str) -> RouteConfig {
+pub(in crate::routes) fn route(name: &str) -> RouteConfig {
     RouteConfig {
         name: name.into(),
         from: vec![From { source: 0, types: vec![TypePattern::Any] }],
@@ -44,6 +44,7 @@ pub(super) fn route(name: &str) -> RouteConfig {
         max_rate: None,
         queue: QueueConfig { events: 1_000, bytes: 1 << 20 },
         when_full: WhenFull::Refuse,
+        from_start: FromStart::Now,
         retry: RetryConfig {
             attempts: 5,
             first: Duration::ZERO,
@@ -64,7 +65,7 @@ fn pool(name: &str) -> PoolConfig {
     PoolConfig { name: name.into(), workers: None, cpus: Vec::new(), spin: Duration::ZERO }
 }
 
-fn config(routes: Vec<RouteConfig>) -> Config {
+pub(in crate::routes) fn config(routes: Vec<RouteConfig>) -> Config {
     Config {
         warnings: Vec::new(),
         gateway: GatewayConfig {
@@ -82,23 +83,28 @@ fn config(routes: Vec<RouteConfig>) -> Config {
             admin: None,
             admin_token: None,
         },
-        data_dir: PathBuf::new(),
-        sources: Vec::new(),
+        journal: JournalConfig {
+            dir: PathBuf::new(),
+            max_size: 0,
+            retain: RetainConfig { age: Duration::ZERO, size: 0 },
+            segment_size: 0,
+        },
+        sources: Config::parse("[[source]]\nname = \"billing\"\nauth = \"none\"", Path::new("test")).unwrap().sources,
         routes,
         pools: vec![pool("default")],
     }
 }
 
 /// Running routes, with all that is needed to offer events to them.
-struct Bench {
-    routes: Routes,
-    dir: TempDir,
+pub(in crate::routes) struct Bench {
+    pub(in crate::routes) routes: Routes,
+    pub(in crate::routes) dir: TempDir,
     intake: Intake,
     events: Events,
 }
 
 impl Bench {
-    fn new(workers: usize, routes: Vec<(RouteConfig, SinkFactory)>) -> Self {
+    pub(in crate::routes) fn new(workers: usize, routes: Vec<(RouteConfig, SinkFactory)>) -> Self {
         let (routes, sinks): (Vec<_>, Vec<_>) = routes.into_iter().unzip();
         Self::with(&config(routes), sinks, &[vec![None; workers]])
     }
@@ -110,19 +116,24 @@ impl Bench {
         Self { routes, dir, intake, events: Events::new() }
     }
 
-    fn offer(&mut self, id: &str) -> Result<usize, Refusal> {
+    pub(in crate::routes) fn offer(&mut self, id: &str) -> Result<usize, Refusal> {
         let event = self.events.make(id, b"body");
         let offered = self.intake.offer(0, &event);
         self.intake.wake_workers();
         offered
     }
 
-    fn status(&self, route: &str) -> RouteStatus {
+    pub(in crate::routes) fn status(&self, route: &str) -> RouteStatus {
         self.routes.status().into_iter().find(|status| status.name == route).unwrap()
     }
 
     /// Waits until the status of the route is like this.
-    fn wait_for(&self, route: &str, what: &str, is: impl Fn(&RouteStatus) -> bool) -> RouteStatus {
+    pub(in crate::routes) fn wait_for(
+        &self,
+        route: &str,
+        what: &str,
+        is: impl Fn(&RouteStatus) -> bool,
+    ) -> RouteStatus {
         let mut status = self.status(route);
         wait(what, || {
             status = self.status(route);
@@ -131,7 +142,7 @@ impl Bench {
         status
     }
 
-    fn dead_letters(&self, route: &str) -> Vec<Value> {
+    pub(in crate::routes) fn dead_letters(&self, route: &str) -> Vec<Value> {
         let path = self.dir.path().join("dead").join(format!("{route}.ndjson"));
         let text = std::fs::read_to_string(path).unwrap_or_default();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -139,7 +150,7 @@ impl Bench {
 }
 
 /// Fails the test if it does not come true for so long that it never will.
-fn wait(what: &str, mut is_true: impl FnMut() -> bool) {
+pub(in crate::routes) fn wait(what: &str, mut is_true: impl FnMut() -> bool) {
     let give_up = Instant::now() + Duration::from_mins(1);
     while !is_true() {
         assert!(Instant::now() < give_up, "never happened: {what}");
@@ -190,28 +201,31 @@ impl<F: Fn(&Delivery) -> Outcome> Sink for Scripted<F> {
     }
 }
 
-fn sink<F: Fn(&Delivery) -> Outcome + Send + Sync + 'static>(answer: F) -> SinkFactory {
+pub(in crate::routes) fn sink<F: Fn(&Delivery) -> Outcome + Send + Sync + 'static>(answer: F) -> SinkFactory {
     let answer = Arc::new(answer);
     Arc::new(move || Box::new(Scripted { batch_max: 1, answer: Arc::clone(&answer), gate: None }))
 }
 
 /// A sink whose deliveries each wait for a permit of the gate.
-fn gated<F: Fn(&Delivery) -> Outcome + Send + Sync + 'static>(gate: &Arc<Semaphore>, answer: F) -> SinkFactory {
+pub(in crate::routes) fn gated<F: Fn(&Delivery) -> Outcome + Send + Sync + 'static>(
+    gate: &Arc<Semaphore>,
+    answer: F,
+) -> SinkFactory {
     let (gate, answer) = (Arc::clone(gate), Arc::new(answer));
     Arc::new(move || Box::new(Scripted { batch_max: 1, answer: Arc::clone(&answer), gate: Some(Arc::clone(&gate)) }))
 }
 
-fn closed_gate() -> Arc<Semaphore> {
+pub(in crate::routes) fn closed_gate() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(0))
 }
 
-fn ok(_: &Delivery) -> Outcome {
+pub(in crate::routes) fn ok(_: &Delivery) -> Outcome {
     Outcome::Delivered
 }
 
-fn failed(kind: FailureKind) -> Outcome {
+pub(in crate::routes) fn failed(kind: FailureKind) -> Outcome {
     Outcome::Failed(Failure { kind, detail: format!("answered: {kind}"), retry_after: None })
 }
 
 /// Opens a gate for good.
-const ALL: usize = 1 << 40;
+pub(in crate::routes) const ALL: usize = 1 << 40;
