@@ -108,7 +108,7 @@ fn refusals(page: &mut Exposition, observed: &Observed) {
 
 fn routes(page: &mut Exposition, routes: &[RouteStatus]) {
     type Column = (&'static str, &'static str, &'static str, fn(&RouteStatus) -> f64);
-    let columns: [Column; 12] = [
+    let columns: [Column; 13] = [
         ("hookgate_route_offered_total", "counter", "Events that the route matches.", |route| route.offered as f64),
         ("hookgate_route_dropped_total", "counter", "Events it went without: its queue was full.", |route| {
             route.dropped as f64
@@ -126,6 +126,9 @@ fn routes(page: &mut Exposition, routes: &[RouteStatus]) {
             route.parked as f64
         }),
         ("hookgate_route_in_flight", "gauge", "Deliveries in flight.", |route| route.in_flight as f64),
+        ("hookgate_route_lag", "gauge", "Sequences between its position and the end of the journal.", |route| {
+            route.lag as f64
+        }),
         ("hookgate_route_oldest_seconds", "gauge", "Age of the oldest event not done with.", |route| {
             route.oldest_undelivered.unwrap_or_default().as_secs_f64()
         }),

@@ -36,6 +36,12 @@ pub(super) fn routes(observed: &Observed) -> String {
 /// What an operator should know of a route, if there is something.
 fn notices(route: &RouteStatus) -> Vec<String> {
     let mut notices = Vec::new();
+    if route.removed {
+        notices.push(format!(
+            "route {} is no more configured; the journal keeps {} events for it until it is again",
+            route.name, route.lag
+        ));
+    }
     if route.paused {
         notices.push(format!("route {} is paused with {} events", route.name, route.queued_events));
     }
@@ -46,6 +52,9 @@ fn notices(route: &RouteStatus) -> Vec<String> {
 }
 
 fn state(route: &RouteStatus) -> &'static str {
+    if route.removed {
+        return "removed";
+    }
     match (route.paused, route.breaker_open) {
         (true, _) => "paused",
         (false, true) => "processor down",
@@ -65,6 +74,7 @@ fn describe(route: &RouteStatus) -> Value {
         "route": route.name,
         "pool": route.pool,
         "state": state(route),
+        "lag": route.lag,
         "queued_events": route.queued_events,
         "queued_bytes": route.queued_bytes,
         "waiting": route.waiting,

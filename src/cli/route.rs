@@ -110,13 +110,15 @@ impl Admin {
 /// The JSON of `/routes` as a table.
 fn table(json: &str) -> anyhow::Result<Table> {
     let document: serde_json::Value = serde_json::from_str(json).context("this is not a hookgate's admin address")?;
-    let mut table = Table::new(["route", "state", "queued", "in flight", "delivered", "failed", "dead", "dropped"]);
+    let mut table =
+        Table::new(["route", "state", "lag", "queued", "in flight", "delivered", "failed", "dead", "dropped"]);
     for route in document["routes"].as_array().into_iter().flatten() {
         let text = |key: &str| route[key].as_str().unwrap_or_default().to_owned();
         let count = |key: &str| route[key].as_u64().unwrap_or_default().to_string();
         table.row([
             text("route"),
             text("state"),
+            count("lag"),
             count("queued_events"),
             count("in_flight"),
             count("delivered"),

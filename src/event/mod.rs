@@ -17,8 +17,11 @@ mod pool;
 
 mod record;
 
+mod sequence;
+
 pub(crate) use budget::Budget;
 pub(crate) use id::IdSource;
 pub(crate) use pool::{Draft, RecordPool};
 pub use record::Event;
 pub(crate) use record::{EventMeta, Found, Piece};
+pub(crate) use sequence::Sequence;

@@ -1,18 +1,22 @@
 //! From an accepted event to deliveries: matching, queues, pools, retries, dead letters.
 //!
 //! ```text
-//! io-N   Intake::offer ─ table: source, type → routes
-//!           │ a place in every matching route, then push; wakes after the answers
-//!           ▼
-//!        queue ──▶ gate ──▶ pump ──▶ sink ──▶ delivered
+//! io-N   Intake::offer ─ table: source, type → routes                    journal ─▶ dispatch ─ table ─┐
+//!           │ a place in every matching route, then push; wakes after the answers                    │ as there is room
+//!           ▼                                                                                       │
+//!        queue ◀──────────────────────────────────────────────────────────────────────────────────────┘
+//!          └────▶ gate ──▶ pump ──▶ sink ──▶ delivered
 //!           one per route     │ one per worker   │ failed
 //!                             ◀───── parked ◀────┤ again, later
 //! disk                                           └──▶ dead letters
 //! ```
 //!
+//! Events come in two ways and go on in one. Those of sources with `ack = "memory"` are pushed by io threads; what of them is
+//! left when the process ends is lost, and [`Routes::drain`] says how much that is. Those in the journal are pulled by
+//! dispatch, are done when they are delivered or in the dead letters, and come again if the process ends before.
+//!
 //! What a route has taken is delivered, parked or in its dead letters, and holds its place in the bounds of the route's
-//! queue until it is one of the first and last. Memory is all there is in this version: what is left when the process ends
-//! is lost, and [`Routes::drain`] says how much that is.
+//! queue until it is one of the first and last.
 
 mod breaker;
 
@@ -21,6 +25,10 @@ mod counts;
 mod dead;
 
 mod delivery;
+
+mod dispatch;
+
+mod durable;
 
 mod error;
 
@@ -33,6 +41,10 @@ mod lock;
 mod parked;
 
 mod pool;
+
+mod position;
+
+mod progress;
 
 mod pump;
 
@@ -57,23 +69,28 @@ mod waiting;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use self::counts::OfferCounts;
 pub use self::delivery::Delivery;
 pub(crate) use self::delivery::{Failure, FailureKind, LocalFuture, Outcome, Outcomes, Sink, SinkFactory};
+use self::dispatch::{Bell, Dispatch};
+pub(crate) use self::dispatch::{Log, LogError, Waker};
 pub(crate) use self::error::RoutesError;
 pub(crate) use self::intake::Intake;
 use self::lock::lock;
 use self::pool::Pool;
+pub(crate) use self::progress::{Progress, ProgressError};
 use self::route::Route;
 use self::start::Threads;
 pub(crate) use self::status::RouteStatus;
 use self::table::Table;
 use crate::config::Config;
+use crate::event::Sequence;
 
 /// All routes and the threads that serve them.
 #[derive(Debug)]
@@ -87,11 +104,16 @@ pub(crate) struct Routes {
 #[derive(Debug)]
 struct Shared {
     table: Table,
+    /// The index of each source, by its name: that is what the journal knows of it.
+    source_names: HashMap<Box<str>, usize>,
     /// In the order of the configuration.
     routes: Vec<Arc<Route>>,
     /// Likewise.
     pools: Vec<Arc<Pool>>,
-    /// One entry per [`Intake`].
+    /// Where removed routes stand that the journal still keeps events for; set when dispatch starts.
+    removed: OnceLock<Vec<(Arc<str>, Sequence)>>,
+    bell: Arc<Bell>,
+    /// One entry per [`Intake`], and one for dispatch.
     offer_counts: Mutex<Vec<Arc<[OfferCounts]>>>,
     /// Nothing is taken any more.
     closed: AtomicBool,
@@ -121,9 +143,23 @@ impl Routes {
 
     /// An entrance, for one io thread.
     pub(crate) fn intake(&self) -> Intake {
-        let counts: Arc<[OfferCounts]> = self.shared.routes.iter().map(|_| OfferCounts::default()).collect();
-        lock(&self.shared.offer_counts).push(Arc::clone(&counts));
-        Intake::new(Arc::clone(&self.shared), counts)
+        Intake::new(Arc::clone(&self.shared), self.shared.add_offer_counts())
+    }
+
+    /// Starts to deliver what is in the journal, with the routes where `saved` says, and new ones where they are configured
+    /// to begin. Progress of routes that are not configured is kept as it is. To be called once, before anything is written
+    /// to the journal: with the first of it the places of new routes are recorded.
+    pub(crate) fn dispatch(&self, log: impl Log, saved: Vec<(Arc<str>, Progress)>) -> Result<(), RoutesError> {
+        let mut threads = lock(&self.threads);
+        let Some(threads) = threads.as_mut() else { return Ok(()) };
+        let dispatch = Dispatch::new(Box::new(log), saved, &self.shared, self.shared.add_offer_counts());
+        threads.add_dispatch(dispatch.start()?);
+        Ok(())
+    }
+
+    /// What the journal calls when there is more to read. It may be called before [`Routes::dispatch`] is.
+    pub(crate) fn waker(&self) -> Waker {
+        Waker::new(Arc::clone(&self.shared.bell))
     }
 
     /// Every route as it is now, in the order of the configuration.
@@ -144,18 +180,18 @@ impl Routes {
         true
     }
 
-    /// Waits until all queues are empty or can no more be emptied in time, at most for `timeout`; then ends the threads.
-    /// Blocks its thread meanwhile. To be called when nothing is offered any more.
+    /// Hands nothing more out of the journal, and waits until deliveries in flight have ended and no event is left that is
+    /// nowhere but in memory, or nothing can be done about it in time, at most for `timeout`; then ends the threads and
+    /// has progress recorded. Blocks its thread meanwhile. To be called when nothing is offered any more, and before the
+    /// journal ends.
     ///
-    /// Returns the routes that lost events.
+    /// Returns the routes that lost events. What is in the journal is not lost.
     pub(crate) fn drain(&self, timeout: Duration) -> Vec<Lost> {
         let threads = lock(&self.threads).take();
         if let Some(threads) = threads {
-            start::wait_until_empty(&self.shared.routes, timeout);
-            self.shared.close();
-            drop(threads);
+            threads.drain(&self.shared, timeout);
         }
-        let lost = |route: &Arc<Route>| Lost { route: route.name.to_string(), events: route.undelivered().0 };
+        let lost = |route: &Arc<Route>| Lost { route: route.name.to_string(), events: route.undelivered_in_memory() };
         self.shared.routes.iter().map(lost).filter(|lost| lost.events > 0).collect()
     }
 }
@@ -170,6 +206,12 @@ impl Drop for Routes {
 impl Shared {
     fn route(&self, name: &str) -> Option<&Arc<Route>> {
         self.routes.iter().find(|route| *route.name == *name)
+    }
+
+    fn add_offer_counts(&self) -> Arc<[OfferCounts]> {
+        let counts: Arc<[OfferCounts]> = self.routes.iter().map(|_| OfferCounts::default()).collect();
+        lock(&self.offer_counts).push(Arc::clone(&counts));
+        counts
     }
 
     fn offer_counts(&self) -> Vec<Arc<[OfferCounts]>> {

@@ -48,6 +48,17 @@ impl Parked {
         self.count.store(heap.by_due.len(), SeqCst);
     }
 
+    /// Takes all events that lie in the journal too.
+    pub(super) fn take_durable(&self) -> Vec<Waiting> {
+        let mut heap = lock(&self.events);
+        let entries = std::mem::take(&mut heap.by_due).into_vec().into_iter();
+        let (durable, memory): (Vec<_>, Vec<_>) =
+            entries.partition(|Reverse(entry)| entry.waiting.sequence().is_some());
+        heap.by_due = memory.into();
+        self.count.store(heap.by_due.len(), SeqCst);
+        durable.into_iter().map(|Reverse(entry)| entry.waiting).collect()
+    }
+
     /// When the next one is due.
     pub(super) fn next_due(&self) -> Option<Instant> {
         if self.len() == 0 {

@@ -10,7 +10,7 @@
 //! everything the route has in memory, and a push after a reservation always finds room: the channel holds as many events
 //! as there are places.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -26,8 +26,9 @@ pub(super) struct Queue {
     places: Bounded,
     bytes: Bounded,
     started: Instant,
-    /// Nothing in the channel was received before this: microseconds since `started`.
-    none_older_than_us: AtomicU64,
+    /// Nothing in the channel was received before this: microseconds since `started`, negative for what an earlier process
+    /// received.
+    none_older_than_us: AtomicI64,
 }
 
 impl Queue {
@@ -39,16 +40,17 @@ impl Queue {
             places: Bounded::new(config.events),
             bytes: Bounded::new(config.bytes),
             started: now,
-            none_older_than_us: AtomicU64::new(0),
+            none_older_than_us: AtomicI64::new(0),
         }
     }
 
-    /// Reserves a place for an event with a body of so many bytes, or nothing at all and `false`.
+    /// Reserves a place for an event with a body of so many bytes, or nothing at all and `false`. One that is larger than all
+    /// the queue may hold counts as just that: it comes through alone.
     pub(super) fn reserve(&self, bytes: usize) -> bool {
         if !self.places.take(1) {
             return false;
         }
-        let granted = self.bytes.take(bytes);
+        let granted = self.bytes.take(bytes.min(self.bytes.limit));
         if !granted {
             self.places.give_back(1);
         }
@@ -57,8 +59,18 @@ impl Queue {
 
     /// Gives a place back.
     pub(super) fn release(&self, bytes: usize) {
-        self.bytes.give_back(bytes);
+        self.bytes.give_back(bytes.min(self.bytes.limit));
         self.places.give_back(1);
+    }
+
+    /// Whether [`Queue::reserve`] would have given a place.
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        self.places.has(1) && self.bytes.has(bytes.min(self.bytes.limit))
+    }
+
+    /// Whether no more than half of what it can hold waits to be taken.
+    pub(super) fn is_half_empty(&self) -> bool {
+        self.receiver.len() <= self.places.limit / 2
     }
 
     /// Puts an event into the place that was reserved for it.
@@ -104,12 +116,16 @@ impl Queue {
     /// A time before which no event in the channel was received. A channel cannot be looked into; what was taken last, or
     /// pushed first, is as old as the oldest that is left, or older.
     pub(super) fn none_older_than(&self) -> Instant {
-        self.started + Duration::from_micros(self.none_older_than_us.load(Ordering::Relaxed))
+        let us = self.none_older_than_us.load(Ordering::Relaxed);
+        let distance = Duration::from_micros(us.unsigned_abs());
+        if us < 0 { self.started.checked_sub(distance).unwrap_or(self.started) } else { self.started + distance }
     }
 
     fn remember_age(&self, waiting: &Waiting) {
-        let since_start = waiting.event().received_at().saturating_duration_since(self.started);
-        self.none_older_than_us.store(since_start.as_micros() as u64, Ordering::Relaxed);
+        let received = waiting.event().received_at();
+        let since_start = received.saturating_duration_since(self.started).as_micros() as i64;
+        let before_start = self.started.saturating_duration_since(received).as_micros() as i64;
+        self.none_older_than_us.store(since_start - before_start, Ordering::Relaxed);
     }
 }
 
@@ -130,6 +146,11 @@ impl Bounded {
     pub(super) fn take(&self, n: usize) -> bool {
         let within = |used: usize| used.checked_add(n).filter(|&sum| sum <= self.limit);
         self.used.fetch_update(Ordering::SeqCst, Ordering::Relaxed, within).is_ok()
+    }
+
+    /// Whether `n` could be taken.
+    pub(super) fn has(&self, n: usize) -> bool {
+        self.used().checked_add(n).is_some_and(|sum| sum <= self.limit)
     }
 
     /// Gives back what [`Bounded::take`] gave.

@@ -13,14 +13,16 @@ use super::breaker::{Change, Probe};
 use super::counts::DeliveryCounts;
 use super::dead::{DeadLetters, Letter};
 use super::delivery::{Failure, FailureKind, Outcome, Outcomes};
+use super::dispatch::Bell;
+use super::durable::Durable;
 use super::gate::{Gate, Shut};
 use super::lock::lock;
 use super::parked::Parked;
 use super::queue::{Bounded, Queue};
 use super::retry::{self, Reason, Verdict};
 use super::waiting::Waiting;
-use crate::config::{RetryConfig, RouteConfig, WhenFull};
-use crate::event::Event;
+use crate::config::{FromStart, RetryConfig, RouteConfig, WhenFull};
+use crate::event::{Event, Sequence};
 
 /// One route.
 #[derive(Debug)]
@@ -29,6 +31,9 @@ pub(super) struct Route {
     /// The index of its pool.
     pub(super) pool: usize,
     pub(super) when_full: WhenFull,
+    pub(super) from_start: FromStart,
+    /// Its side towards dispatch.
+    pub(super) durable: Durable,
     pub(super) counts: DeliveryCounts,
     /// Deliveries it may have at once, over all workers.
     pub(super) in_flight_max: usize,
@@ -62,12 +67,14 @@ pub(super) enum Take {
 }
 
 impl Route {
-    pub(super) fn new(config: &RouteConfig, dead: DeadLetters, now: Instant) -> Self {
+    pub(super) fn new(config: &RouteConfig, dead: DeadLetters, bell: Arc<Bell>, now: Instant) -> Self {
         let in_flight_max = config.in_flight.max(1);
         Self {
             name: config.name.as_str().into(),
             pool: config.pool,
             when_full: config.when_full,
+            from_start: config.from_start,
+            durable: Durable::new(bell),
             counts: DeliveryCounts::default(),
             in_flight_max,
             retry: config.retry.clone(),
@@ -84,17 +91,48 @@ impl Route {
 
     /// Reserves room for an event with a body of so many bytes.
     pub(super) fn reserve(&self, bytes: usize) -> bool {
-        self.queue.reserve(bytes)
+        let granted = self.queue.reserve(bytes);
+        if !granted {
+            // It had a place while it looked for bytes, and dispatch may have found none meanwhile.
+            self.durable.offer_room(&self.queue);
+        }
+        granted
     }
 
     /// Gives back room that was reserved and is not needed.
     pub(super) fn release(&self, bytes: usize) {
         self.queue.release(bytes);
+        self.durable.offer_room(&self.queue);
     }
 
     /// Takes an event, for which room has been reserved.
     pub(super) fn push(&self, event: &Event) {
-        self.queue.push(Waiting::new(event.clone(), self.outages()));
+        self.queue.push(Waiting::new(event.clone(), None, self.outages()));
+    }
+
+    // Dispatch.
+
+    /// Whether there is a place, if not for every body. If not, dispatch is woken when there is.
+    pub(super) fn has_room(&self) -> bool {
+        self.queue.has_room(0) || {
+            self.durable.want(0);
+            self.queue.has_room(0)
+        }
+    }
+
+    /// Takes an event of the journal. `false` if there is no room; dispatch is woken when there is.
+    pub(super) fn take_from_journal(&self, sequence: Sequence, event: &Event) -> bool {
+        let bytes = event.body().len();
+        if !self.queue.reserve(bytes) {
+            self.durable.want(bytes);
+            if !self.queue.reserve(bytes) {
+                return false;
+            }
+            self.durable.want_nothing();
+        }
+        self.durable.hold();
+        self.queue.push(Waiting::new(event.clone(), Some(sequence), self.outages()));
+        true
     }
 
     // Workers.
@@ -139,6 +177,7 @@ impl Route {
             drop(permit);
             return Take::NotBefore(now);
         }
+        self.durable.offer_room(&self.queue);
         Take::Batch(Batch { events, probe: pass.probe, _permit: permit })
     }
 
@@ -172,6 +211,7 @@ impl Route {
                 }
             }
         }
+        self.durable.offer_room(&self.queue);
     }
 
     /// When the next event could be tried, as far as events go: `now` or earlier if one is waiting.
@@ -182,6 +222,14 @@ impl Route {
     fn delivered(&self, waiting: &Waiting, now: Instant) {
         self.counts.delivered.increment();
         self.counts.age.record(now.saturating_duration_since(waiting.event().received_at()));
+        self.done(waiting);
+    }
+
+    /// Whatever became of an event, it needs its place no more.
+    fn done(&self, waiting: &Waiting) {
+        if let Some(sequence) = waiting.sequence() {
+            self.durable.done(sequence);
+        }
         self.queue.release(waiting.bytes());
     }
 
@@ -249,7 +297,8 @@ impl Route {
     /// The dead letter of an event is safe: the route is done with it.
     pub(super) fn buried(&self, waiting: &Waiting) {
         self.counts.dead.increment();
-        self.queue.release(waiting.bytes());
+        self.done(waiting);
+        self.durable.offer_room(&self.queue);
     }
 
     // Control.
@@ -275,6 +324,27 @@ impl Route {
     /// Events it has taken and is not done with, and the bytes of their bodies.
     pub(super) fn undelivered(&self) -> (usize, usize) {
         (self.queue.places_used(), self.queue.bytes_used())
+    }
+
+    /// Of them, the events that are nowhere but in memory.
+    pub(super) fn undelivered_in_memory(&self) -> usize {
+        self.queue.places_used().saturating_sub(self.durable.held())
+    }
+
+    /// Lets go of the events of the journal that are not being delivered: they are there when the process starts again.
+    pub(super) fn leave_durable(&self) {
+        let mut durable = self.parked.take_durable();
+        for _ in 0..self.queue.len() {
+            match self.queue.take() {
+                Some(waiting) if waiting.sequence().is_some() => durable.push(waiting),
+                Some(waiting) => self.queue.push(waiting),
+                None => break,
+            }
+        }
+        for waiting in durable {
+            self.durable.let_go();
+            self.queue.release(waiting.bytes());
+        }
     }
 
     /// Events that were never tried.

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::Shared;
 use super::dead::DeadLetters;
 use super::delivery::SinkFactory;
+use super::dispatch::{Bell, Dispatch};
 use super::error::RoutesError;
 use super::pool::{Pool, start_worker};
 use super::route::Route;
@@ -22,6 +23,8 @@ pub(super) struct Threads {
     workers: Vec<JoinHandle<()>>,
     dead: DeadLetters,
     disk: Option<JoinHandle<()>>,
+    bell: Arc<Bell>,
+    dispatch: Option<JoinHandle<Dispatch>>,
 }
 
 pub(super) fn start(
@@ -34,7 +37,9 @@ pub(super) fn start(
     assert_eq!(placement.len(), config.pools.len(), "one list of places per pool");
     let now = Instant::now();
     let (dead, disk) = DeadLetters::start(dead_dir)?;
-    let routes: Vec<_> = config.routes.iter().map(|route| Arc::new(Route::new(route, dead.clone(), now))).collect();
+    let bell = Arc::new(Bell::default());
+    let new_route = |route| Arc::new(Route::new(route, dead.clone(), Arc::clone(&bell), now));
+    let routes: Vec<_> = config.routes.iter().map(new_route).collect();
     let pools: Vec<_> = config
         .pools
         .iter()
@@ -46,12 +51,22 @@ pub(super) fn start(
         by_pool[route.pool].push((Arc::clone(route), sink));
     }
     // From here on whatever is dropped on an error ends its threads.
-    let mut threads = Threads { pools: pools.clone(), workers: Vec::new(), dead, disk: Some(disk) };
+    let mut threads = Threads {
+        pools: pools.clone(),
+        workers: Vec::new(),
+        dead,
+        disk: Some(disk),
+        bell: Arc::clone(&bell),
+        dispatch: None,
+    };
     threads.start_workers(by_pool, placement)?;
     let shared = Shared {
         table: Table::new(&config.routes),
+        source_names: config.sources.iter().map(|source| source.name.as_str().into()).zip(0..).collect(),
         routes,
         pools,
+        removed: OnceLock::new(),
+        bell,
         offer_counts: Mutex::default(),
         closed: AtomicBool::new(false),
     };
@@ -78,11 +93,45 @@ impl Threads {
         drop(ready);
         started.iter().collect()
     }
+
+    /// The thread that was started for it.
+    pub(super) fn add_dispatch(&mut self, thread: JoinHandle<Dispatch>) {
+        self.dispatch = Some(thread);
+    }
+
+    /// Waits until nothing is left, or nothing can be done about what is left, or the time is up; then ends the threads.
+    /// What lies in the journal may be left, unless it is in flight.
+    pub(super) fn drain(mut self, shared: &Shared, timeout: Duration) {
+        let deadline = Instant::now() + timeout;
+        let mut dispatch = self.end_dispatch();
+        shared.routes.iter().for_each(|route| route.leave_durable());
+        let is_done = |route: &Arc<Route>| {
+            route.in_flight() == 0 && (route.undelivered_in_memory() == 0 || route.is_stuck_until(deadline))
+        };
+        while !shared.routes.iter().all(is_done) && Instant::now() < deadline {
+            std::thread::sleep(LOOK_EVERY);
+            if let Some(dispatch) = &mut dispatch {
+                dispatch.keep_up();
+            }
+        }
+        shared.close();
+        // Ends the threads, after which nothing more is done.
+        drop(self);
+        if let Some(dispatch) = &mut dispatch {
+            dispatch.finish();
+        }
+    }
+
+    fn end_dispatch(&mut self) -> Option<Dispatch> {
+        self.bell.stop();
+        join(self.dispatch.take()?, Instant::now() + END_WITHIN)
+    }
 }
 
 /// Ends the threads.
 impl Drop for Threads {
     fn drop(&mut self) {
+        self.end_dispatch();
         self.pools.iter().for_each(|pool| pool.stop());
         let patience = Instant::now() + END_WITHIN;
         for worker in self.workers.drain(..) {
@@ -96,27 +145,20 @@ impl Drop for Threads {
     }
 }
 
-/// Waits until nothing is left, or nothing can be done about what is left, or the time is up.
-pub(super) fn wait_until_empty(routes: &[Arc<Route>], timeout: Duration) {
-    let deadline = Instant::now() + timeout;
-    let is_done = |route: &Arc<Route>| route.undelivered().0 == 0 || route.is_stuck_until(deadline);
-    while !routes.iter().all(is_done) && Instant::now() < deadline {
-        std::thread::sleep(LOOK_EVERY);
-    }
-}
-
 /// A handler that blocks its thread for good must not keep the process from ending.
-fn join(thread: JoinHandle<()>, patience: Instant) {
+fn join<T>(thread: JoinHandle<T>, patience: Instant) -> Option<T> {
     while !thread.is_finished() {
         if Instant::now() >= patience {
             tracing::warn!(thread = thread.thread().name(), "the thread does not end and is left behind");
-            return;
+            return None;
         }
         std::thread::sleep(LOOK_EVERY);
     }
-    if thread.join().is_err() {
+    let ended = thread.join();
+    if ended.is_err() {
         tracing::error!("a thread of the routes has panicked; this is a fault in hookgate");
     }
+    ended.ok()
 }
 
 /// How often a draining gateway looks whether it is done.

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use super::Shared;
 use super::counts::FAILURES;
 use super::route::Route;
-use crate::counters::LATENCY_BOUNDS_US;
+use crate::counters::{LATENCY_BOUNDS_US, Latencies, SharedCounter};
+use crate::event::Sequence;
 
 /// A route at one moment. Its numbers are read one after the other, not all at once.
 #[derive(Debug, Clone)]
@@ -13,6 +14,8 @@ pub(crate) struct RouteStatus {
     pub(crate) name: String,
     /// The name of its pool.
     pub(crate) pool: String,
+    /// It is no more configured, and the journal keeps what it has not delivered. Only its name and its lag say anything.
+    pub(crate) removed: bool,
     pub(crate) paused: bool,
     pub(crate) breaker_open: bool,
     /// Events taken and not done with: waiting, parked, in flight or not yet written as dead letters.
@@ -27,6 +30,9 @@ pub(crate) struct RouteStatus {
     pub(crate) in_flight: usize,
     /// How long the oldest of them has been here, or at most how long; `None` if there are none.
     pub(crate) oldest_undelivered: Option<Duration>,
+    /// How far it is behind the end of the journal, in sequences: it does not match all of them. How long it is behind says
+    /// [`RouteStatus::oldest_undelivered`].
+    pub(crate) lag: u64,
     /// Events that matched, whatever became of them.
     pub(crate) offered: u64,
     /// Events it went without for want of room.
@@ -46,7 +52,33 @@ pub(crate) struct RouteStatus {
 impl RouteStatus {
     pub(super) fn all(shared: &Shared) -> Vec<Self> {
         let now = Instant::now();
-        shared.routes.iter().enumerate().map(|(at, route)| Self::of(shared, at, route, now)).collect()
+        let configured = shared.routes.iter().enumerate().map(|(at, route)| Self::of(shared, at, route, now));
+        let removed = shared.removed.get().into_iter().flatten();
+        configured.chain(removed.map(|(name, position)| Self::of_removed(shared, name, *position))).collect()
+    }
+
+    fn of_removed(shared: &Shared, name: &str, position: Sequence) -> Self {
+        Self {
+            name: name.to_owned(),
+            pool: String::new(),
+            removed: true,
+            paused: false,
+            breaker_open: false,
+            queued_events: 0,
+            queued_bytes: 0,
+            waiting: 0,
+            parked: 0,
+            in_flight: 0,
+            oldest_undelivered: None,
+            lag: shared.bell.end().0.saturating_sub(position.0),
+            offered: 0,
+            dropped: 0,
+            refused: 0,
+            delivered: 0,
+            dead: 0,
+            failures: FAILURES.map(|kind| (kind, 0)),
+            age: Latencies::<SharedCounter>::default().read(),
+        }
     }
 
     fn of(shared: &Shared, at: usize, route: &Route, now: Instant) -> Self {
@@ -55,6 +87,7 @@ impl RouteStatus {
         let mut status = Self {
             name: route.name.to_string(),
             pool: shared.pools[route.pool].name.clone(),
+            removed: false,
             paused: route.is_paused(),
             breaker_open: route.breaker_is_open(),
             queued_events,
@@ -63,6 +96,7 @@ impl RouteStatus {
             parked: route.parked(),
             in_flight: route.in_flight(),
             oldest_undelivered: route.oldest_age(now),
+            lag: route.durable.lag(),
             offered: 0,
             dropped: 0,
             refused: 0,

@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::delivery::{Failure, FailureKind};
-use crate::event::Event;
+use crate::event::{Event, Sequence};
 
 /// An event that a route has taken and not yet done with. Wherever it is (queue, sink, parked, dead letters) it holds its
 /// place in the bounds of the route's queue.
 #[derive(Debug)]
 pub(super) struct Waiting {
     event: Event,
+    /// Its place in the journal; `None` if it is nowhere but in memory.
+    sequence: Option<Sequence>,
     /// How long the route's breaker had been open in all when it came.
     outages_before: Duration,
     /// Failed attempts, the oldest first.
@@ -27,12 +29,17 @@ pub(super) struct Attempt {
 }
 
 impl Waiting {
-    pub(super) fn new(event: Event, outages_before: Duration) -> Self {
-        Self { event, outages_before, attempts: Vec::new() }
+    pub(super) fn new(event: Event, sequence: Option<Sequence>, outages_before: Duration) -> Self {
+        Self { event, sequence, outages_before, attempts: Vec::new() }
     }
 
     pub(super) fn event(&self) -> &Event {
         &self.event
+    }
+
+    /// Its place in the journal; `None` if it is nowhere but in memory.
+    pub(super) fn sequence(&self) -> Option<Sequence> {
+        self.sequence
     }
 
     /// What it takes up in the queue's bound on bytes.

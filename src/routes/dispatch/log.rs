@@ -1,0 +1,47 @@
+//! The journal as routes read it.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::event::{Event, Sequence};
+use crate::routes::Progress;
+
+/// A journal that can be read, and that keeps the routes' progress.
+pub(crate) trait Log: Send + 'static {
+    /// Safe events from `from` on, in their order: as many as `max_bytes` hold, and at least one if there is one. None means
+    /// that there is none from `from` to the end. Sequences that are missing in between do not exist, or no more. May block
+    /// for reading files.
+    fn read(&mut self, from: Sequence, max_bytes: usize) -> Result<Vec<(Sequence, Event)>, LogError>;
+
+    /// The lowest sequence that is not yet safe.
+    fn end(&self) -> Sequence;
+
+    /// Records progress of some routes with the next batch that is written. Nobody waits for it.
+    fn save(&mut self, progress: Vec<(Arc<str>, Progress)>);
+
+    /// No route needs anything before this.
+    fn release_before(&mut self, lowest: Sequence);
+}
+
+/// Why the journal cannot be read. It says itself what and where, and what to do about it.
+#[derive(Debug)]
+pub(crate) struct LogError(Box<dyn Error + Send + Sync>);
+
+impl LogError {
+    pub(crate) fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(error.into())
+    }
+}
+
+impl fmt::Display for LogError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for LogError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}

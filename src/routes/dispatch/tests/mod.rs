@@ -1,0 +1,9 @@
+//! Dispatch over a journal in memory: its machine against a model, and its thread with real routes.
+
+#![allow(clippy::unwrap_used)]
+
+mod fake;
+
+mod model;
+
+mod threads;

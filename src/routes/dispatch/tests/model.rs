@@ -1,0 +1,295 @@
+//! The machine against a model: journals that grow, routes that come and go, deliveries that end in any order or not at
+//! all, and processes that crash. Every run has a seed, which a failure prints; `HOOKGATE_SEED` runs it again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use fastrand::Rng;
+
+use super::super::machine::{Machine, Outlets};
+use super::fake::{Disk, FakeLog};
+use crate::event::{Event, Sequence};
+use crate::routes::{Log, Progress};
+
+const RUNS: usize = 100;
+const STEPS: usize = 300;
+const WINDOW: usize = 40;
+
+#[test]
+fn every_route_gets_every_event_it_matches_whatever_happens_in_between() {
+    let chosen = std::env::var("HOOKGATE_SEED").ok().map(|seed| seed.parse().unwrap());
+    for _ in 0..if chosen.is_some() { 1 } else { RUNS } {
+        let seed = chosen.unwrap_or_else(|| fastrand::u64(..));
+        let told = Told(seed);
+        World::new(seed).run();
+        std::mem::forget(told);
+    }
+}
+
+struct Told(u64);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        eprintln!("this run has HOOKGATE_SEED={}", self.0);
+    }
+}
+
+/// Three of four sequences are events, in runs, of one of three types.
+fn kind(sequence: u64) -> Option<&'static str> {
+    let scattered = (sequence / 3).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60;
+    match scattered {
+        0..4 => None,
+        4..9 => Some("often"),
+        9..15 => Some("sometimes"),
+        _ => Some("rarely"),
+    }
+}
+
+/// The routes there may be, and what they match.
+const ROUTES: [(&str, &[&str]); 4] = [
+    ("all", &["often", "sometimes", "rarely"]),
+    ("often", &["often"]),
+    ("rare", &["rarely"]),
+    ("two", &["rarely", "often"]),
+];
+
+fn matches(route: &str, kind: &str) -> bool {
+    ROUTES.iter().any(|(name, kinds)| *name == route && kinds.contains(&kind))
+}
+
+struct World {
+    rng: Rng,
+    disk: Arc<Disk>,
+    /// By route that has ever been there: the first sequence it must get, and those it has got.
+    due: BTreeMap<&'static str, (u64, BTreeSet<u64>)>,
+}
+
+/// One process.
+struct Process {
+    machine: Machine,
+    log: FakeLog,
+    routes: Entrances,
+}
+
+struct Entrances {
+    routes: Vec<Entrance>,
+    awaited: BTreeSet<usize>,
+}
+
+struct Entrance {
+    name: &'static str,
+    places: usize,
+    /// Handed out and not done.
+    held: Vec<u64>,
+    handed_out: BTreeSet<u64>,
+    done: Vec<Sequence>,
+    position: Sequence,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        Self { rng: Rng::with_seed(seed), disk: Disk::new(kind), due: BTreeMap::new() }
+    }
+
+    fn run(&mut self) {
+        let mut process = self.start(false);
+        for _ in 0..STEPS {
+            match self.rng.u8(..100) {
+                0..25 => self.disk.append(self.rng.u64(1..30)),
+                25..60 => self.turn(&mut process),
+                60..85 => self.deliver(&mut process),
+                85..94 => self.save(&mut process),
+                94..96 => {
+                    // A stop in order: what is saved is synced by it.
+                    process.machine.collect(&mut process.routes);
+                    process.log.save(process.machine.take_all());
+                    self.disk.append(0);
+                    process = self.start(false);
+                }
+                _ => process = self.start(false),
+            }
+            self.check(&process);
+        }
+        self.end();
+    }
+
+    /// Starts a process with some of the routes, after the one before has crashed.
+    fn start(&mut self, with_all: bool) -> Process {
+        self.disk.crash();
+        let saved = self.disk.synced();
+        let known = |name: &str| saved.iter().any(|(saved, _)| **saved == *name);
+        let mut routes = Vec::new();
+        let mut entrances = Vec::new();
+        for (name, _) in ROUTES {
+            let is_there = if with_all { self.due.contains_key(name) } else { self.rng.u8(..4) > 0 };
+            if !is_there {
+                continue;
+            }
+            let progress = match saved.iter().find(|(saved, _)| **saved == *name) {
+                Some((_, progress)) => progress.clone(),
+                None => {
+                    let oldest = self.rng.bool();
+                    let (from, first) =
+                        if oldest { (0, self.disk.released()) } else { (self.disk.end(), self.disk.end()) };
+                    self.due.insert(name, (first, BTreeSet::new()));
+                    Progress::at(Sequence(from))
+                }
+            };
+            routes.push((Arc::from(name), progress));
+            entrances.push(Entrance {
+                name,
+                places: self.rng.usize(1..60),
+                held: Vec::new(),
+                handed_out: BTreeSet::new(),
+                done: Vec::new(),
+                position: Sequence(0),
+            });
+        }
+        let is_here = |name: &str| routes.iter().any(|(here, _): &(Arc<str>, _)| **here == *name);
+        let removed = saved.iter().filter(|(name, _)| !is_here(name)).cloned().collect();
+        // A new route of which nothing was synced has never been there.
+        self.due.retain(|name, _| known(name) || is_here(name));
+        let mut machine = Machine::new(routes, removed, WINDOW);
+        let mut log = self.disk.log();
+        log.save(machine.take_all());
+        Process { machine, log, routes: Entrances { routes: entrances, awaited: BTreeSet::new() } }
+    }
+
+    fn turn(&mut self, process: &mut Process) {
+        let turn = process.machine.turn(&mut process.log, &mut process.routes);
+        assert!(turn.failed.is_none());
+    }
+
+    /// Some of what is held is done, in any order.
+    fn deliver(&mut self, process: &mut Process) {
+        for entrance in &mut process.routes.routes {
+            for _ in 0..self.rng.usize(..20) {
+                if entrance.held.is_empty() {
+                    break;
+                }
+                let at = match self.rng.u8(..3) {
+                    // Mostly in order, so that positions move.
+                    0 => self.rng.usize(..entrance.held.len()),
+                    _ => 0,
+                };
+                // An event that keeps failing.
+                if entrance.held[at] % 13 == 0 && self.rng.u8(..10) > 0 {
+                    continue;
+                }
+                let sequence = entrance.held.remove(at);
+                self.due.get_mut(entrance.name).unwrap().1.insert(sequence);
+                entrance.done.push(Sequence(sequence));
+            }
+        }
+    }
+
+    fn save(&mut self, process: &mut Process) {
+        process.machine.collect(&mut process.routes);
+        process.log.save(process.machine.take_moved());
+        let lowest = process.machine.lowest().unwrap_or_else(|| process.log.end());
+        if lowest.0 > self.disk.released() {
+            process.log.release_before(lowest);
+        }
+    }
+
+    /// The events that a route must get and has not got.
+    fn all_undone(&self, route: &str) -> impl Iterator<Item = u64> {
+        let (first, got) = &self.due[route];
+        let is_due = move |sequence: &u64| kind(*sequence).is_some_and(|kind| matches(route, kind));
+        (*first..self.disk.end()).filter(is_due).filter(|sequence| !got.contains(sequence))
+    }
+
+    /// The lowest of them.
+    fn undone(&self, route: &str) -> u64 {
+        self.all_undone(route).next().unwrap_or(self.disk.end())
+    }
+
+    /// Progress tells of no event that it is done which is not.
+    fn check_progress(&self, route: &str, progress: &Progress) {
+        for sequence in self.all_undone(route).take_while(|sequence| *sequence < progress.next().0) {
+            let told = progress.undone().contains(&Sequence(sequence));
+            assert!(told, "{progress:?} of {route} has passed {sequence}");
+        }
+    }
+
+    fn check(&self, process: &Process) {
+        for (at, entrance) in process.routes.routes.iter().enumerate() {
+            let position = process.machine.position(at);
+            self.check_progress(entrance.name, &position.progress());
+            assert!(position.lowest().0 <= self.undone(entrance.name), "{} has passed an event", entrance.name);
+            assert!(position.progress().undone().len() <= 2 * WINDOW);
+            let before_done: BTreeSet<_> = entrance.handed_out.range(position.lowest().0..).collect();
+            assert!(before_done.len() <= WINDOW, "the window of {} is {}", entrance.name, before_done.len());
+            assert!(entrance.position <= position.lowest());
+        }
+        for (name, progress) in self.disk.synced() {
+            let name = ROUTES.iter().find(|(known, _)| **known == *name).unwrap().0;
+            self.check_progress(name, &progress);
+        }
+        for route in self.due.keys() {
+            assert!(self.disk.released() <= self.undone(route), "{route} still needs what was released");
+        }
+    }
+
+    /// All routes come back, and everything succeeds.
+    fn end(&mut self) {
+        let mut process = self.start(true);
+        loop {
+            let turn = process.machine.turn(&mut process.log, &mut process.routes);
+            let mut delivered = 0;
+            for entrance in &mut process.routes.routes {
+                for sequence in entrance.held.drain(..) {
+                    self.due.get_mut(entrance.name).unwrap().1.insert(sequence);
+                    entrance.done.push(Sequence(sequence));
+                    delivered += 1;
+                }
+            }
+            self.check(&process);
+            if !turn.more && delivered == 0 {
+                break;
+            }
+        }
+        for route in self.due.keys() {
+            assert_eq!(self.undone(route), self.disk.end(), "{route} did not get it");
+        }
+        assert_eq!(process.machine.lowest().map_or(self.disk.end(), |lowest| lowest.0), self.disk.end());
+        assert_eq!(process.machine.events_held(), 0);
+    }
+}
+
+impl Outlets for Entrances {
+    fn find(&mut self, event: &Event, found: &mut Vec<usize>) {
+        let kind = event.event_type().unwrap();
+        found.extend((0..self.routes.len()).filter(|&at| matches(self.routes[at].name, kind)));
+    }
+
+    fn has_room(&mut self, route: usize) -> bool {
+        let entrance = &self.routes[route];
+        entrance.held.len() < entrance.places
+    }
+
+    fn push(&mut self, route: usize, sequence: Sequence, event: &Event) -> bool {
+        assert_eq!(event.id(), sequence.0.to_string());
+        let entrance = &mut self.routes[route];
+        if entrance.held.len() == entrance.places {
+            return false;
+        }
+        assert!(entrance.handed_out.insert(sequence.0), "{} gets {sequence} twice", entrance.name);
+        entrance.held.push(sequence.0);
+        true
+    }
+
+    fn await_room(&mut self, route: usize) {
+        self.awaited.insert(route);
+    }
+
+    fn take_done(&mut self, route: usize, empty: &mut Vec<Sequence>) {
+        std::mem::swap(&mut self.routes[route].done, empty);
+    }
+
+    fn stands_at(&mut self, route: usize, position: Sequence) {
+        self.routes[route].position = position;
+    }
+
+    fn wake_workers(&mut self) {}
+}

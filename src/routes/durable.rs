@@ -1,0 +1,114 @@
+//! One route as the `dispatch` thread sees it: what it is done with, whether it has room, where it stands.
+//!
+//! ```text
+//! dispatch   no room: want(bytes), look once more ──┐            take_done ◀── now and then, or when told
+//! workers    take, settle: is there room wanted? ◀──┘ ring        done ──▶ list
+//! ```
+//!
+//! Both pairs look after they have written (see `sleeper.rs`), so that no room and no event that is done goes unseen.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, Mutex};
+
+use super::dispatch::Bell;
+use super::lock::lock;
+use super::queue::Queue;
+use crate::event::Sequence;
+
+/// What a route and the `dispatch` thread tell each other.
+#[derive(Debug)]
+pub(super) struct Durable {
+    bell: Arc<Bell>,
+    /// Events of the journal that hold a place in the queue.
+    held: AtomicUsize,
+    /// Those that are done, since dispatch last looked.
+    done: Mutex<Vec<Sequence>>,
+    /// One more than the bytes that dispatch wants room for; 0 for none.
+    wanted: AtomicUsize,
+    /// Where the route stands: the lowest sequence it is not done with.
+    position: AtomicU64,
+}
+
+impl Durable {
+    pub(super) fn new(bell: Arc<Bell>) -> Self {
+        Self {
+            bell,
+            held: AtomicUsize::new(0),
+            done: Mutex::default(),
+            wanted: AtomicUsize::new(0),
+            position: AtomicU64::new(0),
+        }
+    }
+
+    // Workers and `disk`.
+
+    /// The route is done with an event, and is about to give back its place.
+    pub(super) fn done(&self, sequence: Sequence) {
+        lock(&self.done).push(sequence);
+        self.let_go();
+        self.bell.tell_done();
+    }
+
+    /// The place of an event is about to be given back, though it is not done: it stays in the journal.
+    pub(super) fn let_go(&self) {
+        self.held.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Wakes dispatch if it waits for room in this queue and there is some. The rest of what waits in the queue keeps the
+    /// workers busy meanwhile, so it is not woken for each place but when half of them are left.
+    pub(super) fn offer_room(&self, queue: &Queue) {
+        let wanted = self.wanted.load(Ordering::SeqCst);
+        if wanted > 0
+            && queue.is_half_empty()
+            && queue.has_room(wanted - 1)
+            && self.wanted.swap(0, Ordering::SeqCst) > 0
+        {
+            self.bell.ring();
+        }
+    }
+
+    // Dispatch.
+
+    /// An event of the journal has been given a place.
+    pub(super) fn hold(&self) {
+        self.held.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Asks to be woken when there is room for so many bytes. What there is already has to be looked for after this.
+    pub(super) fn want(&self, bytes: usize) {
+        self.wanted.store(bytes.saturating_add(1), Ordering::SeqCst);
+        // Pairs with the giving back of a place, which comes before the look at `wanted`.
+        fence(Ordering::SeqCst);
+    }
+
+    /// Takes that back.
+    pub(super) fn want_nothing(&self) {
+        self.wanted.store(0, Ordering::Relaxed);
+    }
+
+    /// Swaps the list of what is done for an empty one.
+    pub(super) fn take_done(&self, empty: &mut Vec<Sequence>) {
+        debug_assert!(empty.is_empty());
+        std::mem::swap(&mut *lock(&self.done), empty);
+    }
+
+    pub(super) fn has_done(&self) -> bool {
+        !lock(&self.done).is_empty()
+    }
+
+    pub(super) fn stands_at(&self, position: Sequence) {
+        self.position.store(position.0, Ordering::Relaxed);
+    }
+
+    // Control.
+
+    /// Events of the journal that hold a place.
+    pub(super) fn held(&self) -> usize {
+        self.held.load(Ordering::SeqCst)
+    }
+
+    /// How many sequences the route is behind the journal's end.
+    pub(super) fn lag(&self) -> u64 {
+        self.bell.end().0.saturating_sub(self.position.load(Ordering::Relaxed))
+    }
+}
