@@ -83,6 +83,11 @@ impl Bell {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn awaits_done(&self) -> bool {
+        self.awaits_done.load(Ordering::SeqCst)
+    }
+
     pub(super) fn show_end(&self, end: Sequence) {
         self.end.store(end.0, Ordering::Relaxed);
     }

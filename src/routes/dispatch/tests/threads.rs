@@ -236,6 +236,40 @@ fn an_idle_route_records_what_it_has_done() {
 }
 
 #[test]
+fn an_event_that_is_done_late_is_recorded_without_another() {
+    let gate = closed_gate();
+    let disk = Disk::new(all);
+    let bench = bench(&disk, 1, vec![(route("a"), gated(&gate, ok))]);
+    append(&bench, &disk, 1);
+    bench.wait_for("a", "it is in flight", |status| status.in_flight == 1);
+    wait("dispatch sleeps", || bench.routes.shared.bell.awaits_done());
+    gate.add_permits(ALL);
+    bench.wait_for("a", "it is passed", |status| status.lag == 0);
+}
+
+#[test]
+fn a_queue_full_of_events_in_memory_takes_from_the_journal_when_it_has_room() {
+    let gate = closed_gate();
+    let disk = Disk::new(all);
+    let mut bench = bench(&disk, 1, vec![(small("a", 1), gated(&gate, ok))]);
+    assert_eq!(bench.offer("memory"), Ok(1));
+    append(&bench, &disk, 1);
+    bench.wait_for("a", "dispatch has looked", |status| status.lag == 1);
+    wait("dispatch sleeps", || bench.routes.shared.bell.awaits_done());
+    gate.add_permits(ALL);
+    bench.wait_for("a", "both are delivered", |status| status.delivered == 2);
+}
+
+#[test]
+fn the_place_of_a_new_route_is_safe_with_the_first_event_it_waits_for() {
+    let disk = Disk::new(all);
+    disk.append(7);
+    let _bench = bench(&disk, 1, vec![(route("a"), sink(ok))]);
+    disk.append(1);
+    assert_eq!(disk.synced(), [("a".into(), Progress::at(Sequence(7)))]);
+}
+
+#[test]
 fn a_new_route_begins_where_it_is_told_to() {
     let disk = Disk::new(all);
     disk.append(10);
