@@ -25,6 +25,9 @@ mod admit;
 /// The event's type and delivery id, found without building a document.
 mod sniff;
 
+/// What "safe" means: events in segments on disk, synced before anybody is told so; duplicates; reading back.
+mod journal;
+
 /// The answer of each source for each outcome.
 mod reply;
 

@@ -51,11 +51,19 @@ pub(crate) enum Refusal {
     WrongSignature,
     /// A matching route has no room and refuses.
     QueueFull,
+
+    // What the journal says. The event is then not promised; that it is not delivered is not said either.
+    /// The journal has used up its quota or the disk.
+    JournalFull,
+    /// The disk under the journal failed.
+    JournalFailed,
+    /// The journal cannot make the event safe within the source's deadline.
+    JournalBehind,
 }
 
 impl Refusal {
     /// All refusals, in the order of [`Refusal::index`].
-    pub(crate) const ALL: [Refusal; 20] = [
+    pub(crate) const ALL: [Refusal; 23] = [
         Refusal::BadHost,
         Refusal::BadTransferEncoding,
         Refusal::UnsupportedTransferEncoding,
@@ -76,6 +84,9 @@ impl Refusal {
         Refusal::BrokenBody,
         Refusal::WrongSignature,
         Refusal::QueueFull,
+        Refusal::JournalFull,
+        Refusal::JournalFailed,
+        Refusal::JournalBehind,
     ];
 
     /// A dense number, for tables of counters.
@@ -106,6 +117,9 @@ impl Refusal {
             Refusal::BrokenBody => "broken_body",
             Refusal::WrongSignature => "wrong_signature",
             Refusal::QueueFull => "queue_full",
+            Refusal::JournalFull => "journal_full",
+            Refusal::JournalFailed => "journal_failed",
+            Refusal::JournalBehind => "journal_behind",
         }
     }
 
@@ -119,7 +133,11 @@ impl Refusal {
             Refusal::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            Refusal::OverMemoryBudget | Refusal::QueueFull => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::OverMemoryBudget
+            | Refusal::QueueFull
+            | Refusal::JournalFull
+            | Refusal::JournalFailed
+            | Refusal::JournalBehind => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::UNAUTHORIZED,
         }
     }

@@ -23,5 +23,5 @@ pub(crate) use budget::Budget;
 pub(crate) use id::IdSource;
 pub(crate) use pool::{Draft, RecordPool};
 pub use record::Event;
-pub(crate) use record::{EventMeta, Found, Piece};
+pub(crate) use record::{EventMeta, EventParts, Found, Piece};
 pub(crate) use sequence::Sequence;

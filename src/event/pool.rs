@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -32,12 +33,17 @@ pub(super) struct Home {
 impl Home {
     /// Called by whichever thread drops the last reference to a record.
     pub(super) fn take_back(&self, mut buffer: Vec<u8>, reserved: usize) {
-        self.budget.give_back(reserved);
+        self.give_back(reserved);
         if (BUFFER_BYTES..=KEPT_BYTES_MAX).contains(&buffer.capacity()) {
             buffer.clear();
             // Full, or the io thread is gone: the buffer is freed.
             let _ = self.free.try_send(buffer);
         }
+    }
+
+    /// Returns a part of the budget.
+    pub(super) fn give_back(&self, reserved: usize) {
+        self.budget.give_back(reserved);
     }
 }
 
@@ -74,8 +80,8 @@ impl RecordPool {
                 type_signed: false,
                 received: UNIX_EPOCH,
                 received_at: Instant::now(),
-                reserved: 0,
-                home: Arc::clone(&self.home),
+                reserved: AtomicUsize::new(0),
+                home: Some(Arc::clone(&self.home)),
             },
         }
     }
@@ -91,9 +97,9 @@ pub(crate) struct Draft {
 impl Draft {
     /// Takes `bytes` more out of the memory budget, or `false` if there is no room.
     pub(crate) fn reserve(&mut self, bytes: usize) -> bool {
-        let granted = self.record.home.budget.take(bytes);
+        let granted = self.record.home.as_ref().is_none_or(|home| home.budget.take(bytes));
         if granted {
-            self.record.reserved += bytes;
+            *self.record.reserved.get_mut() += bytes;
         }
         granted
     }
@@ -286,6 +292,19 @@ mod tests {
         assert_eq!((pool.free.len(), budget.used()), (free_at_start - 1, 500));
         std::thread::spawn(move || drop(other)).join().unwrap();
         assert_eq!((pool.free.len(), budget.used()), (free_at_start, 0));
+    }
+
+    #[test]
+    fn an_event_that_leaves_the_budget_gives_its_share_back_once() {
+        let (pool, budget) = pool();
+        let mut draft = pool.draft();
+        assert!(draft.reserve(500));
+        draft.head("s", "POST", "/");
+        let event = draft.seal(EventMeta::default(), false, now(), &mut IdSource::new());
+        event.leave_budget();
+        assert_eq!(budget.used(), 0);
+        drop(event);
+        assert_eq!(budget.used(), 0);
     }
 
     #[test]

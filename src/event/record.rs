@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Instant, SystemTime};
 
 use super::pool::Home;
@@ -34,9 +35,10 @@ pub(super) struct Record {
     pub(super) type_signed: bool,
     pub(super) received: SystemTime,
     pub(super) received_at: Instant,
-    /// Bytes taken from the memory budget, given back when the record is dropped.
-    pub(super) reserved: usize,
-    pub(super) home: Arc<Home>,
+    /// Bytes taken from the memory budget, given back when the record is dropped or leaves the budget.
+    pub(super) reserved: AtomicUsize,
+    /// Where the buffer returns to; `None` for an event that was read back.
+    pub(super) home: Option<Arc<Home>>,
 }
 
 impl Record {
@@ -51,7 +53,9 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        self.home.take_back(std::mem::take(&mut self.bytes), self.reserved);
+        if let Some(home) = &self.home {
+            home.take_back(std::mem::take(&mut self.bytes), *self.reserved.get_mut());
+        }
     }
 }
 
@@ -120,6 +124,83 @@ impl Event {
     pub(crate) fn received_at(&self) -> Instant {
         self.0.received_at
     }
+
+    /// The kept headers as they lie in the record: `name: value\r\n` each.
+    pub(crate) fn header_lines(&self) -> &[u8] {
+        self.0.bytes_of(self.0.headers)
+    }
+
+    /// The memory it holds.
+    pub(crate) fn footprint(&self) -> usize {
+        self.0.bytes.capacity() + size_of::<Record>()
+    }
+
+    /// Gives its share of the memory budget back before the event itself is gone: the budget bounds bodies in flight, and
+    /// whoever keeps an event beyond that has a bound of its own.
+    pub(crate) fn leave_budget(&self) {
+        if let Some(home) = &self.0.home {
+            home.give_back(self.0.reserved.swap(0, Ordering::Relaxed));
+        }
+    }
+
+    /// An event that is read back from where it was kept: in a buffer of its own, outside the memory budget. `now` is one
+    /// moment by both clocks.
+    pub(crate) fn from_parts(parts: &EventParts<'_>, now: (Instant, SystemTime)) -> Self {
+        let lengths = [
+            parts.source.len(),
+            parts.event_type.map_or(0, str::len),
+            parts.id.len(),
+            parts.method.len(),
+            parts.target.len(),
+            parts.headers.len(),
+            parts.body.len(),
+        ];
+        let mut bytes = Vec::with_capacity(lengths.iter().sum());
+        let mut append = |part: &[u8]| {
+            let start = bytes.len() as u32;
+            bytes.extend_from_slice(part);
+            Span { start, end: bytes.len() as u32 }
+        };
+        let source = append(parts.source.as_bytes());
+        let event_type = parts.event_type.map(|text| append(text.as_bytes()));
+        let id = append(parts.id.as_bytes());
+        let method = append(parts.method.as_bytes());
+        let target = append(parts.target.as_bytes());
+        let headers = append(parts.headers);
+        let body = append(parts.body);
+        let age = now.1.duration_since(parts.received).unwrap_or_default();
+        Self(Arc::new(Record {
+            bytes,
+            source,
+            method,
+            target,
+            headers,
+            body,
+            event_type,
+            id,
+            type_signed: parts.type_signed,
+            received: parts.received,
+            // Older than the monotonic clock itself: as old as it can say.
+            received_at: now.0.checked_sub(age).unwrap_or(now.0),
+            reserved: AtomicUsize::new(0),
+            home: None,
+        }))
+    }
+}
+
+/// What an event consists of, for one that is read back.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EventParts<'bytes> {
+    pub(crate) source: &'bytes str,
+    pub(crate) event_type: Option<&'bytes str>,
+    pub(crate) type_signed: bool,
+    pub(crate) id: &'bytes str,
+    pub(crate) method: &'bytes str,
+    pub(crate) target: &'bytes str,
+    /// As [`Event::header_lines`] has them.
+    pub(crate) headers: &'bytes [u8],
+    pub(crate) body: &'bytes [u8],
+    pub(crate) received: SystemTime,
 }
 
 /// The body itself, so that `bytes::Bytes` can own an event and lend its body without a copy.

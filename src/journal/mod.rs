@@ -1,0 +1,196 @@
+//! What "safe" means: an event is in a segment on this disk, and synced, before anybody is told so.
+//!
+//! ```text
+//! io-N      Entrance::submit ──▶ queue ──▶ journal: batch, write, sync ──▶ Receipt: safe, duplicate or refused
+//!                                             │
+//!                                             ├──▶ ring of recent batches ──▶ Reader (dispatch)
+//!                                             └──▶ segments ──────────────────▶ Reader, when it is behind
+//! disk      writes the next segments ahead, recycles those that nobody needs
+//! ```
+//!
+//! It knows nothing of routes but how far each says it has come, which it keeps for them. `docs/journal-format.md` describes
+//! the bytes on the disk.
+
+mod batch;
+
+mod catalog;
+
+mod disk;
+
+mod error;
+
+mod ids;
+
+mod layout;
+
+mod lock;
+
+mod mutex;
+
+mod reader;
+
+mod receipt;
+
+mod record;
+
+mod recovery;
+
+mod retain;
+
+mod ring;
+
+mod segment;
+
+mod shared;
+
+mod start;
+
+mod status;
+
+mod stock;
+
+mod threads;
+
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::Sender;
+
+use self::disk::Disk;
+pub(crate) use self::error::JournalError;
+pub(crate) use self::ids::{IdWindow, WindowStatus};
+use self::lock::DirLock;
+use self::mutex::locked;
+pub(crate) use self::reader::Reader;
+pub(crate) use self::receipt::{Entrance, Outcome, Receipt};
+pub(crate) use self::record::RouteProgress;
+pub(crate) use self::recovery::Recovered;
+use self::shared::Shared;
+pub(crate) use self::shared::{Trouble, Wake};
+pub(crate) use self::status::JournalStatus;
+use self::threads::Errand;
+
+/// An event's place in the journal: 1 for the first, growing by one, but for numbers that a failed write leaves out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Sequence(pub(crate) u64);
+
+impl Sequence {
+    /// The sequence `events` later.
+    pub(crate) fn plus(self, events: u64) -> Self {
+        Self(self.0.saturating_add(events))
+    }
+}
+
+/// How a journal is kept.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// Its directory, for itself alone.
+    pub(crate) dir: PathBuf,
+    /// Bytes of all its files together.
+    pub(crate) max_size: u64,
+    /// How long events stay that every route is done with; `None`: until the room is needed.
+    pub(crate) retain_age: Option<Duration>,
+    /// Bytes of all segments from which on such events go; `None`: until the room is needed.
+    pub(crate) retain_size: Option<u64>,
+    /// Bytes of a segment's file.
+    pub(crate) segment_size: u64,
+    /// Memory for recent events.
+    pub(crate) ring_bytes: usize,
+    /// Events that may wait to be written.
+    pub(crate) queue_events: usize,
+    /// Bytes of them.
+    pub(crate) queue_bytes: usize,
+    /// One for each source, in the order of the configuration.
+    pub(crate) id_windows: Vec<IdWindow>,
+}
+
+impl Settings {
+    /// What holds unless somebody says otherwise.
+    pub(crate) fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            max_size: 100 << 30,
+            retain_age: Some(Duration::from_secs(3 * 24 * 3600)),
+            retain_size: Some(20 << 30),
+            segment_size: 64 << 20,
+            ring_bytes: 32 << 20,
+            queue_events: 65_536,
+            queue_bytes: 256 << 20,
+            id_windows: Vec::new(),
+        }
+    }
+}
+
+/// An open journal.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    shared: Arc<Shared>,
+    disk: Arc<dyn Disk>,
+    max_size: u64,
+    errands: Sender<Errand>,
+    /// `None` once closed.
+    running: Mutex<Option<Running>>,
+}
+
+/// What ends when a journal is closed.
+#[derive(Debug)]
+struct Running {
+    journal: JoinHandle<()>,
+    disk: JoinHandle<()>,
+    _lock: Option<DirLock>,
+}
+
+impl Journal {
+    /// Locks the directory, finds out what is safe in it, and starts the threads `journal` and `disk`.
+    pub(crate) fn open(settings: &Settings) -> Result<(Self, Recovered), JournalError> {
+        start::open(settings)
+    }
+
+    /// Where an io thread hands events over. To be called on that thread, inside its `LocalSet`.
+    pub(crate) fn entrance(&self) -> Entrance {
+        Entrance::new(Arc::clone(&self.shared))
+    }
+
+    /// Keeps how far routes have come. It goes with the next batch, or in one of its own when there is none.
+    pub(crate) fn save_progress(&self, progress: Vec<(Arc<str>, RouteProgress)>) {
+        self.shared.control(|control| control.progress.extend(progress));
+    }
+
+    /// For reading back.
+    pub(crate) fn reader(&self) -> Reader {
+        Reader::new(Arc::clone(&self.shared), Arc::clone(&self.disk))
+    }
+
+    /// As it is now.
+    pub(crate) fn status(&self) -> JournalStatus {
+        JournalStatus::of(&self.shared, self.max_size)
+    }
+
+    /// Writes what was handed over and a checkpoint, and ends the threads. Blocks meanwhile. To be called when nothing is
+    /// submitted any more: what comes later is refused.
+    pub(crate) fn close(&self) {
+        let Some(running) = locked(&self.running).take() else { return };
+        self.shared.control(|control| control.close = true);
+        if running.journal.join().is_err() {
+            tracing::error!("the journal's thread panicked; what was acknowledged is safe");
+        }
+        // Fails only if the thread has ended.
+        let _ = self.errands.send(Errand::Stop);
+        if running.disk.join().is_err() {
+            tracing::error!("the disk thread panicked");
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

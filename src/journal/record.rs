@@ -1,0 +1,207 @@
+//! One record ⇄ bytes. Pure functions over slices; `docs/journal-format.md` has the tables.
+//!
+//! ```text
+//! length u32 │ kind u8 │ flags u8 │ 0 u16 │ payload
+//! ```
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::Sequence;
+use crate::event::{Event, EventParts};
+
+/// Bytes before the payload.
+const HEAD: usize = 8;
+
+/// Bytes of an event's payload before its texts: the time of receipt and seven lengths.
+const EVENT_HEAD: usize = 8 + 7 * 4;
+
+const HAS_TYPE: u8 = 1;
+const TYPE_SIGNED: u8 = 2;
+
+/// What a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Kind {
+    /// An event that was received. Only these are counted by sequences.
+    Event = 1,
+    /// How far some routes have come.
+    Progress = 2,
+    /// How far all routes have come: the first record of each segment, and the last before a clean stop.
+    Checkpoint = 3,
+    /// The routes and their rules, from here on. Written by nobody yet, and passed over.
+    RoutesChanged = 4,
+}
+
+/// How far a route has come. The journal keeps it and looks at none of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RouteProgress {
+    /// The first event the route is not done with.
+    pub(crate) position: Sequence,
+    /// What the route knows beyond that, in its own form: which events after `position` are done.
+    pub(crate) done: Vec<u8>,
+}
+
+/// A record, read.
+#[derive(Debug)]
+pub(super) enum Record<'bytes> {
+    /// An event.
+    Event(EventParts<'bytes>),
+    /// Progress of some routes.
+    Progress(Vec<(&'bytes str, RouteProgress)>),
+    /// Progress of all routes.
+    Checkpoint(Vec<(&'bytes str, RouteProgress)>),
+    /// Nothing this version acts on.
+    RoutesChanged,
+}
+
+/// Appends an event.
+pub(super) fn write_event(event: &Event, to: &mut Vec<u8>) {
+    let start = begin(Kind::Event, to);
+    let flags =
+        if event.event_type().is_some() { HAS_TYPE } else { 0 } | if event.type_signed() { TYPE_SIGNED } else { 0 };
+    if let Some(place) = to.get_mut(start + 5) {
+        *place = flags;
+    }
+    let since_epoch = event.received().duration_since(UNIX_EPOCH).unwrap_or_default();
+    to.extend_from_slice(&(since_epoch.as_nanos() as u64).to_le_bytes());
+    let parts = parts(event);
+    for part in parts {
+        to.extend_from_slice(&(part.len() as u32).to_le_bytes());
+    }
+    for part in parts {
+        to.extend_from_slice(part);
+    }
+    end(start, to);
+}
+
+/// How many bytes [`write_event`] appends.
+pub(super) fn event_length(event: &Event) -> usize {
+    HEAD + EVENT_HEAD + parts(event).into_iter().map(<[u8]>::len).sum::<usize>()
+}
+
+fn parts(event: &Event) -> [&[u8]; 7] {
+    [
+        event.source().as_bytes(),
+        event.event_type().unwrap_or_default().as_bytes(),
+        event.id().as_bytes(),
+        event.method().as_bytes(),
+        event.target().as_bytes(),
+        event.header_lines(),
+        event.body(),
+    ]
+}
+
+/// Appends the progress of routes, as [`Kind::Progress`] or [`Kind::Checkpoint`].
+pub(super) fn write_progress<'p>(
+    kind: Kind,
+    progress: impl IntoIterator<Item = (&'p Arc<str>, &'p RouteProgress)>,
+    to: &mut Vec<u8>,
+) {
+    let start = begin(kind, to);
+    for (route, progress) in progress {
+        to.extend_from_slice(&(route.len() as u32).to_le_bytes());
+        to.extend_from_slice(route.as_bytes());
+        to.extend_from_slice(&progress.position.0.to_le_bytes());
+        to.extend_from_slice(&(progress.done.len() as u32).to_le_bytes());
+        to.extend_from_slice(&progress.done);
+    }
+    end(start, to);
+}
+
+fn begin(kind: Kind, to: &mut Vec<u8>) -> usize {
+    let start = to.len();
+    to.extend_from_slice(&[0, 0, 0, 0, kind as u8, 0, 0, 0]);
+    start
+}
+
+fn end(start: usize, to: &mut [u8]) {
+    let length = (to.len() - start) as u32;
+    if let Some(place) = to.get_mut(start..start + 4) {
+        place.copy_from_slice(&length.to_le_bytes());
+    }
+}
+
+/// Takes the first record off `bytes`. `None` if it is not one.
+pub(super) fn take<'bytes>(bytes: &mut &'bytes [u8]) -> Option<Record<'bytes>> {
+    let length = u32::from_le_bytes(*bytes.first_chunk()?) as usize;
+    let (record, rest) = bytes.split_at_checked(length)?;
+    let (head, payload) = record.split_at_checked(HEAD)?;
+    let &[.., kind, flags, 0, 0] = head else { return None };
+    let record = match kind {
+        kind if kind == Kind::Event as u8 => Record::Event(event(flags, payload)?),
+        kind if kind == Kind::Progress as u8 => Record::Progress(progress(payload)?),
+        kind if kind == Kind::Checkpoint as u8 => Record::Checkpoint(progress(payload)?),
+        kind if kind == Kind::RoutesChanged as u8 => Record::RoutesChanged,
+        _ => return None,
+    };
+    *bytes = rest;
+    Some(record)
+}
+
+fn event(flags: u8, mut payload: &[u8]) -> Option<EventParts<'_>> {
+    if flags & !(HAS_TYPE | TYPE_SIGNED) != 0 {
+        return None;
+    }
+    let received = UNIX_EPOCH.checked_add(Duration::from_nanos(take_u64(&mut payload)?))?;
+    let mut lengths = [0; 7];
+    for length in &mut lengths {
+        *length = take_u32(&mut payload)? as usize;
+    }
+    let mut parts = [[].as_slice(); 7];
+    for (part, length) in parts.iter_mut().zip(lengths) {
+        *part = take_bytes(&mut payload, length)?;
+    }
+    if !payload.is_empty() {
+        return None;
+    }
+    let [source, event_type, id, method, target, headers, body] = parts;
+    let text = |bytes| std::str::from_utf8(bytes).ok();
+    Some(EventParts {
+        source: text(source)?,
+        event_type: if flags & HAS_TYPE == 0 { None } else { Some(text(event_type)?) },
+        type_signed: flags & TYPE_SIGNED != 0,
+        id: text(id)?,
+        method: text(method)?,
+        target: text(target)?,
+        headers,
+        body,
+        received,
+    })
+}
+
+fn progress(mut payload: &[u8]) -> Option<Vec<(&str, RouteProgress)>> {
+    let mut all = Vec::new();
+    while !payload.is_empty() {
+        let length = take_u32(&mut payload)? as usize;
+        let route = std::str::from_utf8(take_bytes(&mut payload, length)?).ok()?;
+        let position = Sequence(take_u64(&mut payload)?);
+        let length = take_u32(&mut payload)? as usize;
+        let done = take_bytes(&mut payload, length)?.to_vec();
+        all.push((route, RouteProgress { position, done }));
+    }
+    Some(all)
+}
+
+fn take_bytes<'b>(from: &mut &'b [u8], length: usize) -> Option<&'b [u8]> {
+    let (taken, rest) = from.split_at_checked(length)?;
+    *from = rest;
+    Some(taken)
+}
+
+fn take_u32(from: &mut &[u8]) -> Option<u32> {
+    let (taken, rest) = from.split_first_chunk()?;
+    *from = rest;
+    Some(u32::from_le_bytes(*taken))
+}
+
+fn take_u64(from: &mut &[u8]) -> Option<u64> {
+    let (taken, rest) = from.split_first_chunk()?;
+    *from = rest;
+    Some(u64::from_le_bytes(*taken))
+}
+
+/// One moment by both clocks, for events that are read back.
+pub(super) fn now() -> (Instant, SystemTime) {
+    (Instant::now(), SystemTime::now())
+}

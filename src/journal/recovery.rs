@@ -1,0 +1,339 @@
+//! Finds out what is safe in a directory when it is opened.
+//!
+//! ```text
+//! newest segment ─ previous ─▶ … ─ previous ─▶ oldest     headers: who follows whom, and where each was sealed
+//!                 ◀────────────── batches ───────────     from the last checkpoint, or the oldest id worth knowing
+//! ```
+//!
+//! A batch is written only after the one before it was synced. So a bad batch with nothing valid behind it was never
+//! promised: it is cut off. A bad batch with a valid one behind it, or before a seal, was promised: that is damage, and
+//! nothing is touched. Only the very last batch may not have reached the disk although it can be read, its sync having
+//! failed or never come. So the newest segment is synced and then read from the disk itself, not from the system's memory.
+//! To write that batch once more instead would put at risk what may be safe.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::Sequence;
+use super::batch::Batch;
+use super::catalog::Kept;
+use super::disk::Disk;
+use super::error::JournalError;
+use super::ids::{IdWindow, Ids};
+use super::layout::{BLOCK, Name};
+use super::record::{Record, RouteProgress};
+use super::segment::{Blocks, Header, Link, Segment, Spare};
+use super::shared::ID_TIME_AT_EPOCH;
+
+/// What was found in the directory.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// Oldest first.
+    pub(super) kept: Vec<Kept>,
+    /// The last of them, to go on with.
+    pub(super) segment: Option<Segment>,
+    pub(super) spares: Vec<Spare>,
+    pub(super) next: Sequence,
+    pub(super) progress: BTreeMap<Arc<str>, RouteProgress>,
+    pub(super) torn_bytes: u64,
+    pub(super) segments_read: usize,
+}
+
+/// Reads what is there, cuts a torn tail off, and makes safe what can be read. `ids` takes up the ids of its windows.
+pub(super) fn recover(
+    disk: &dyn Disk,
+    segment_size: u64,
+    windows: &[IdWindow],
+    ids: &mut Ids,
+) -> Result<Found, JournalError> {
+    // Names that can be seen may not be safe yet.
+    disk.sync_folder().map_err(JournalError::file("sync", "the folder of segments"))?;
+    let names = list(disk)?;
+    let headers = read_headers(disk, &names.segments)?;
+    let (chain, strays) = chain(headers)?;
+
+    if let Some(newest) = chain.last() {
+        settle(disk, newest)?;
+    }
+    let mut read = Read { next: Sequence(1), progress: BTreeMap::new(), ids, now: SystemTime::now() };
+    let from = read_from(disk, &chain, windows, read.now)?;
+    let mut kept: Vec<Kept> = Vec::with_capacity(chain.len());
+    for (at, pair) in chain.windows(2).enumerate() {
+        let [header, Header { previous: Some(link), .. }] = pair else { continue };
+        let mut blocks = open(disk, header, Some(link.sealed_at))?;
+        if at >= from {
+            read.sealed(header, link, &mut blocks)?;
+        } else if blocks.end() < link.sealed_at {
+            return Err(damaged(header, blocks.end(), "the file ends before its last batch"));
+        }
+        let bytes = blocks.into_file().len().map_err(JournalError::file("read", header.name()))?;
+        kept.push(Kept { link: *link, bytes, opened: header.opened, broken: false });
+    }
+
+    let mut torn_bytes = 0;
+    let mut segment = None;
+    if let Some(header) = chain.last() {
+        let (resumed, torn) = read.last(header, open(disk, header, None)?)?;
+        torn_bytes = torn;
+        let (link, bytes) = (resumed.link(), resumed.bytes());
+        kept.push(Kept { link, bytes, opened: header.opened, broken: false });
+        segment = Some(resumed);
+    }
+    let (next, progress) = (read.next, read.progress);
+    let spares = spares(disk, segment_size, names.spares, &strays)?;
+    Ok(Found { kept, segment, spares, next, progress, torn_bytes, segments_read: chain.len() - from.min(chain.len()) })
+}
+
+struct Names {
+    segments: Vec<u64>,
+    spares: Vec<u64>,
+}
+
+fn list(disk: &dyn Disk) -> Result<Names, JournalError> {
+    let mut names = Names { segments: Vec::new(), spares: Vec::new() };
+    for text in disk.list().map_err(JournalError::file("list", "the folder of segments"))? {
+        match Name::parse(&text) {
+            Some(Name::Segment(first)) => names.segments.push(first),
+            Some(Name::Spare(number)) => names.spares.push(number),
+            None => {
+                tracing::warn!(file = text, "this file in the journal's folder is none of its own; it is left alone")
+            }
+        }
+    }
+    names.segments.sort_unstable();
+    Ok(names)
+}
+
+fn read_headers(disk: &dyn Disk, segments: &[u64]) -> Result<Vec<Header>, JournalError> {
+    let mut headers = Vec::with_capacity(segments.len());
+    for &first in segments {
+        let name = Name::Segment(first).to_string();
+        let mut block = vec![0; BLOCK];
+        let file = disk.open(&name).map_err(JournalError::file("open", &name))?;
+        let read = file.read_full_at(&mut block, 0).map_err(JournalError::file("read", &name))?;
+        block.truncate(read);
+        headers.push(Header::read(first, &block)?);
+    }
+    Ok(headers)
+}
+
+/// The segments that follow each other, oldest first; and those that never joined, because a failure came first.
+fn chain(headers: Vec<Header>) -> Result<(Vec<Header>, Vec<Header>), JournalError> {
+    let mut rest: HashMap<u64, Header> = headers.into_iter().map(|header| (header.first.0, header)).collect();
+    let newest = rest.keys().max().copied();
+    let mut chain: Vec<Header> = newest.and_then(|first| rest.remove(&first)).into_iter().collect();
+    while let Some(previous) = chain.last().and_then(|oldest| oldest.previous) {
+        let Some(header) = rest.remove(&previous.first.0) else { break };
+        if header.id != previous.id {
+            return Err(damaged(&header, 0, "the next segment knows this one by another id"));
+        }
+        chain.push(header);
+    }
+    let begins = chain.last().and_then(|oldest| oldest.previous).map_or(Sequence(0), |previous| previous.end);
+    if let Some(orphan) = rest.values().find(|stray| stray.first < begins) {
+        return Err(damaged(orphan, 0, "a segment after this one is missing: its end is not known"));
+    }
+    chain.reverse();
+    Ok((chain, rest.into_values().collect()))
+}
+
+/// The index of the first segment that must be read whole.
+fn read_from(disk: &dyn Disk, chain: &[Header], windows: &[IdWindow], now: SystemTime) -> Result<usize, JournalError> {
+    let Some(mut from) = chain.len().checked_sub(1) else { return Ok(0) };
+    while from > 0
+        && let Some(header) = chain.get(from)
+        && !begins_with_checkpoint(disk, header)?
+    {
+        from -= 1;
+    }
+    // The windows count per source; a segment counts for all of them.
+    let ids: usize = windows.iter().map(|window| window.ids).fold(0, usize::saturating_add);
+    let age = windows.iter().filter(|window| window.ids > 0).map(|window| window.age).max().unwrap_or_default();
+    let Some(end) = chain.last().map(|newest| newest.first.0) else { return Ok(from) };
+    while from > 0
+        && let Some(header) = chain.get(from)
+        && let Some(previous) = header.previous
+        && end.saturating_sub(previous.end.0) < ids as u64
+        && now.duration_since(header.opened).is_ok_and(|sealed_since| sealed_since < age)
+    {
+        from -= 1;
+    }
+    Ok(from)
+}
+
+fn begins_with_checkpoint(disk: &dyn Disk, header: &Header) -> Result<bool, JournalError> {
+    let mut blocks = open(disk, header, None)?;
+    let batch = blocks.batch_at(BLOCK as u64).map_err(JournalError::file("read", header.name()))?;
+    Ok(batch.is_some_and(|batch| matches!(batch.records().next(), Some(Some(Record::Checkpoint(_))))))
+}
+
+fn open(disk: &dyn Disk, header: &Header, end: Option<u64>) -> Result<Blocks, JournalError> {
+    let name = header.name();
+    let file = disk.open(&name).map_err(JournalError::file("open", &name))?;
+    Blocks::new(file, header.id, end).map_err(JournalError::file("read", &name))
+}
+
+/// Makes what can be read of a segment what is on the disk.
+fn settle(disk: &dyn Disk, header: &Header) -> Result<(), JournalError> {
+    let name = header.name();
+    let file = disk.open(&name).map_err(JournalError::file("open", &name))?;
+    file.sync().map_err(JournalError::file("sync", &name))?;
+    file.forget_cached().map_err(JournalError::file("read", &name))
+}
+
+/// What is read from the batches, in their order.
+struct Read<'ids> {
+    next: Sequence,
+    progress: BTreeMap<Arc<str>, RouteProgress>,
+    ids: &'ids mut Ids,
+    now: SystemTime,
+}
+
+/// How far the batches of a segment go.
+struct Extent {
+    batches: u64,
+    end: u64,
+}
+
+impl Read<'_> {
+    /// A segment that was sealed: everything up to the seal was promised.
+    fn sealed(&mut self, header: &Header, link: &Link, blocks: &mut Blocks) -> Result<(), JournalError> {
+        let extent = self.batches(header, blocks)?;
+        if extent.end != link.sealed_at {
+            return Err(damaged(header, extent.end, "a batch does not fit its checksum"));
+        }
+        if self.next != link.end {
+            return Err(damaged(header, extent.end, "the events are not as many as the next segment says"));
+        }
+        Ok(())
+    }
+
+    /// The segment that was written last. Returns how many bytes of a torn batch were cut off.
+    fn last(&mut self, header: &Header, mut blocks: Blocks) -> Result<(Segment, u64), JournalError> {
+        let name = header.name();
+        let extent = self.batches(header, &mut blocks)?;
+        if holds_valid_after(&mut blocks, extent.end).map_err(JournalError::file("read", &name))? {
+            return Err(damaged(header, extent.end, "a batch does not fit its checksum, and one behind it does"));
+        }
+        let torn = blocks.size_at(extent.end).map_err(JournalError::file("read", &name))?;
+        let torn = torn.map_or(0, |size| (size as u64).min(blocks.end() - extent.end));
+        if torn > 0 {
+            blocks.clear(extent.end, torn as usize).map_err(JournalError::file("write", &name))?;
+        }
+        let file = blocks.into_file();
+        let segment = Segment::resume(file, header.clone(), extent.end, extent.batches, self.next)
+            .map_err(JournalError::file("read", &name))?;
+        Ok((segment, torn))
+    }
+
+    /// Reads batches from the beginning to the first that is not valid.
+    fn batches(&mut self, header: &Header, blocks: &mut Blocks) -> Result<Extent, JournalError> {
+        self.next = header.first;
+        let mut extent = Extent { batches: 0, end: BLOCK as u64 };
+        while let Some(batch) = blocks.batch_at(extent.end).map_err(JournalError::file("read", header.name()))? {
+            if batch.number != extent.batches || batch.first < self.next {
+                return Err(damaged(header, extent.end, "a batch stands in the wrong place"));
+            }
+            self.records(&batch).ok_or_else(|| damaged(header, extent.end, "a record cannot be read"))?;
+            self.next = batch.end();
+            extent.end += batch.size as u64;
+            extent.batches += 1;
+        }
+        Ok(extent)
+    }
+
+    fn records(&mut self, batch: &Batch<'_>) -> Option<()> {
+        let mut events = 0;
+        for record in batch.records() {
+            match record? {
+                Record::Event(event) => {
+                    events += 1;
+                    if let Some(source) = self.ids.source(event.source) {
+                        let age = self.now.duration_since(event.received).unwrap_or_default();
+                        self.ids.restore(source, event.id, ID_TIME_AT_EPOCH.saturating_sub(age));
+                    }
+                }
+                Record::Checkpoint(all) => {
+                    self.progress = all.into_iter().map(|(route, progress)| (route.into(), progress)).collect();
+                }
+                Record::Progress(some) => {
+                    self.progress.extend(some.into_iter().map(|(route, progress)| (route.into(), progress)));
+                }
+                Record::RoutesChanged => {}
+            }
+        }
+        (events == batch.events).then_some(())
+    }
+}
+
+/// Whether a valid batch begins anywhere behind `end`.
+fn holds_valid_after(blocks: &mut Blocks, end: u64) -> std::io::Result<bool> {
+    let mut at = end + BLOCK as u64;
+    while at < blocks.end() {
+        if blocks.size_at(at)?.is_some() && blocks.batch_at(at)?.is_some() {
+            return Ok(true);
+        }
+        at += BLOCK as u64;
+    }
+    Ok(false)
+}
+
+/// Spares that can be used as they are; of the rest the folder is cleaned.
+fn spares(disk: &dyn Disk, segment_size: u64, names: Vec<u64>, strays: &[Header]) -> Result<Vec<Spare>, JournalError> {
+    for stray in strays {
+        disk.remove(&stray.name()).map_err(JournalError::file("remove", stray.name()))?;
+    }
+    let mut spares = Vec::new();
+    for number in names {
+        let name = Name::Spare(number).to_string();
+        let file = disk.open(&name).map_err(JournalError::file("open", &name))?;
+        let bytes = file.len().map_err(JournalError::file("read", &name))?;
+        if bytes == segment_size {
+            // It may have been left half written.
+            file.sync().map_err(JournalError::file("sync", &name))?;
+            spares.push(Spare { name, file, bytes });
+        } else {
+            disk.remove(&name).map_err(JournalError::file("remove", &name))?;
+        }
+    }
+    disk.sync_folder().map_err(JournalError::file("sync", "the folder of segments"))?;
+    Ok(spares)
+}
+
+fn damaged(header: &Header, offset: u64, what: &'static str) -> JournalError {
+    JournalError::Damaged { segment: header.name(), offset, what }
+}
+
+/// What the caller of [`super::Journal::open`] learns.
+#[derive(Debug)]
+pub(crate) struct Recovered {
+    /// The last event that is safe; `None` in a journal that never had one.
+    pub(crate) last: Option<Sequence>,
+    /// The first event that is kept.
+    pub(crate) oldest: Sequence,
+    /// How far each route has come, as it was saved.
+    pub(crate) progress: Vec<(Arc<str>, RouteProgress)>,
+    /// Bytes of a batch that was being written when the power went, cut off. Nothing in it was promised.
+    pub(crate) torn_bytes: u64,
+    /// Segments there are.
+    pub(crate) segments: usize,
+    /// Of these, how many had to be read.
+    pub(crate) segments_read: usize,
+    /// How long it took.
+    pub(crate) took: Duration,
+}
+
+impl Recovered {
+    pub(super) fn new(found: &Found, began: Instant) -> Self {
+        Self {
+            last: (found.next.0 > 1).then(|| Sequence(found.next.0 - 1)),
+            oldest: found.kept.first().map_or(Sequence(1), |kept| kept.link.first),
+            progress: found.progress.clone().into_iter().collect(),
+            torn_bytes: found.torn_bytes,
+            segments: found.kept.len(),
+            segments_read: found.segments_read,
+            took: began.elapsed(),
+        }
+    }
+}

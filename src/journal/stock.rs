@@ -1,0 +1,252 @@
+//! Files to become the next segment: written ahead, or recycled from segments that nobody needs. Runs on `disk`.
+//!
+//! Zeros are written, never merely allocated: syncing into extents that were not written before costs twice as much. A file
+//! that was a segment gets a spare's name, and the folder is synced, before anything in it is changed: a power cut never
+//! leaves a segment's name on other content.
+
+use std::io;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::Sequence;
+use super::catalog::Catalog;
+use super::disk::{Disk, is_full};
+use super::layout::{BLOCK, Name};
+use super::mutex::locked;
+use super::retain::{Retain, Wall, is_released};
+use super::segment::Spare;
+use super::shared::Shared;
+use crate::refusal::Refusal;
+
+/// Spares kept besides the one in the supply. More are removed.
+const SPARES_KEPT: usize = 1;
+
+/// Written at once.
+const ZEROS: usize = 1 << 20;
+
+/// Why there is no spare.
+#[derive(Debug, Clone)]
+pub(super) struct Shortage {
+    /// Full or failed.
+    pub(super) refusal: Refusal,
+    /// What there is too little of, or what the system said.
+    pub(super) why: String,
+}
+
+/// Where the journal thread finds the next segment's file.
+#[derive(Debug, Default)]
+pub(super) struct Supply {
+    state: Mutex<SupplyState>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct SupplyState {
+    spare: Option<Spare>,
+    shortage: Option<Shortage>,
+}
+
+impl Supply {
+    /// Takes the spare, waiting while one is being prepared, at most for `patience`.
+    pub(super) fn take(&self, patience: Duration) -> Result<Spare, Shortage> {
+        let wanting = |state: &mut SupplyState| state.spare.is_none() && state.shortage.is_none();
+        let waited = self.changed.wait_timeout_while(locked(&self.state), patience, wanting);
+        let (mut state, _) = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
+        state.spare.take().ok_or_else(|| state.reason())
+    }
+
+    /// Why there is none, if there is none.
+    pub(super) fn check(&self) -> Result<(), Shortage> {
+        let state = locked(&self.state);
+        if state.spare.is_some() { Ok(()) } else { Err(state.reason()) }
+    }
+
+    fn put(&self, stocked: Result<Spare, Shortage>) {
+        let mut state = locked(&self.state);
+        match stocked {
+            Ok(spare) => *state = SupplyState { spare: Some(spare), shortage: None },
+            Err(shortage) => state.shortage = Some(shortage),
+        }
+        self.changed.notify_all();
+    }
+}
+
+impl SupplyState {
+    fn reason(&self) -> Shortage {
+        self.shortage.clone().unwrap_or_else(|| Shortage {
+            refusal: Refusal::JournalFull,
+            why: "the file of the next segment is not written yet".into(),
+        })
+    }
+}
+
+/// How much there may be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Of all files together.
+    pub(super) max_size: u64,
+    pub(super) segment_size: u64,
+    pub(super) retain: Retain,
+}
+
+/// Keeps the supply filled and the journal within its bounds.
+#[derive(Debug)]
+pub(super) struct Stock {
+    disk: Arc<dyn Disk>,
+    shared: Arc<Shared>,
+    supply: Arc<Supply>,
+    bounds: Bounds,
+    wall: Wall,
+    /// Everything before it is done with, and that is safe.
+    released: Sequence,
+    spares: Vec<Spare>,
+    /// The folder could not be synced: no name that was changed is safe yet.
+    unsynced: bool,
+}
+
+impl Stock {
+    /// A stock of the spares that an earlier process has left.
+    pub(super) fn new(
+        disk: Arc<dyn Disk>,
+        shared: Arc<Shared>,
+        supply: Arc<Supply>,
+        bounds: Bounds,
+        spares: Vec<Spare>,
+    ) -> Self {
+        let wall = Wall::new(SystemTime::now(), Instant::now());
+        Self { disk, shared, supply, bounds, wall, released: Sequence(0), spares, unsynced: false }
+    }
+
+    /// Events before `released` are not needed any more.
+    pub(super) fn release(&mut self, released: Sequence) {
+        self.released = self.released.max(released);
+    }
+
+    /// Does what there is to do: lets old segments go and prepares the next.
+    pub(super) fn tend(&mut self) {
+        if let Err(error) = self.let_go() {
+            tracing::warn!(%error, "the journal cannot recycle a segment; trying again");
+        }
+        if self.supply.check().is_err() {
+            let stocked = self.next();
+            if let Err(shortage) = &stocked {
+                tracing::debug!(why = shortage.why, "there is no file for the journal's next segment");
+            }
+            self.supply.put(stocked);
+        }
+    }
+
+    fn let_go(&mut self) -> io::Result<()> {
+        let now = self.wall.trusted(SystemTime::now(), Instant::now());
+        let segments = self.catalog().all();
+        for _ in 0..self.bounds.retain.surplus(&segments, self.released, now) {
+            self.recycle()?;
+        }
+        while self.spares.len() > SPARES_KEPT {
+            if let Some(spare) = self.spares.pop() {
+                self.disk.remove(&spare.name)?;
+                self.sync_folder()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A spare: one that is there, a new one, or the oldest segment that no route needs.
+    fn next(&mut self) -> Result<Spare, Shortage> {
+        if self.unsynced {
+            self.sync_folder().map_err(|error| shortage(&error))?;
+        }
+        if let Some(spare) = self.spares.pop() {
+            return Ok(spare);
+        }
+        let created = if self.catalog().size().1 + self.bounds.segment_size <= self.bounds.max_size {
+            self.create()
+        } else {
+            let why = format!("max_size is reached: {} bytes", self.bounds.max_size);
+            Err(Shortage { refusal: Refusal::JournalFull, why })
+        };
+        created.or_else(|shortage_of_room| {
+            let oldest = self.catalog().all().into_iter().next();
+            if self.catalog().size().0 < 2 || !oldest.is_some_and(|kept| is_released(&kept, self.released)) {
+                return Err(shortage_of_room);
+            }
+            // History gives way to new events.
+            self.recycle().map_err(|error| shortage(&error))?;
+            self.spares.pop().ok_or(shortage_of_room)
+        })
+    }
+
+    fn create(&mut self) -> Result<Spare, Shortage> {
+        let name = Name::Spare(fastrand::u64(..)).to_string();
+        let created = self.write_zeros(&name);
+        if created.is_err() {
+            // Whether it is there or not, nothing depends on it.
+            let _ = self.disk.remove(&name);
+        }
+        created.map_err(|error| shortage(&error))
+    }
+
+    fn write_zeros(&self, name: &str) -> io::Result<Spare> {
+        let file = self.disk.create(name)?;
+        let bytes = self.bounds.segment_size;
+        let zeros = vec![0; ZEROS.min(bytes as usize)];
+        let mut written = 0;
+        while written < bytes {
+            let piece = zeros.get(..(bytes - written) as usize).unwrap_or(&zeros);
+            file.write_all_at(piece, written)?;
+            written += piece.len() as u64;
+        }
+        file.sync()?;
+        Ok(Spare { name: name.to_owned(), file, bytes })
+    }
+
+    /// Makes the oldest segment a spare.
+    fn recycle(&mut self) -> io::Result<()> {
+        if self.unsynced {
+            self.sync_folder()?;
+        }
+        let Some(kept) = self.catalog().take_oldest() else { return Ok(()) };
+        let name = Name::Segment(kept.link.first.0).to_string();
+        let bytes = kept.bytes;
+        // One that has grown or failed is of no use any more.
+        let spare =
+            (!kept.broken && bytes == self.bounds.segment_size).then(|| Name::Spare(fastrand::u64(..)).to_string());
+        let moved = match &spare {
+            None => self.disk.remove(&name),
+            Some(spare) => self.disk.rename(&name, spare),
+        };
+        match moved {
+            // Moved by an attempt that was told it had failed.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return self.sync_folder(),
+            Err(error) => {
+                self.catalog().put_back(kept);
+                return Err(error);
+            }
+            Ok(()) => self.sync_folder()?,
+        }
+        if let Some(spare) = spare {
+            let file = self.disk.open(&spare)?;
+            self.spares.push(Spare { name: spare, file, bytes });
+        }
+        Ok(())
+    }
+
+    /// In order: the segments on the disk have no gap, whenever the power goes.
+    fn sync_folder(&mut self) -> io::Result<()> {
+        self.unsynced = true;
+        self.disk.sync_folder()?;
+        self.unsynced = false;
+        Ok(())
+    }
+
+    fn catalog(&self) -> &Catalog {
+        &self.shared.catalog
+    }
+}
+
+fn shortage(error: &io::Error) -> Shortage {
+    let refusal = if is_full(error) { Refusal::JournalFull } else { Refusal::JournalFailed };
+    Shortage { refusal, why: error.to_string() }
+}
+
+const _: () = assert!(ZEROS.is_multiple_of(BLOCK));

@@ -1,0 +1,130 @@
+//! A journal without threads, driven step by step on a simulated disk: the same seed does the same.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::sim_disk::SimDisk;
+use super::{event, number_of, settings};
+use crate::journal::receipt::{Completions, Outcome, Submission};
+use crate::journal::start::{Prepared, prepare};
+use crate::journal::threads::Errand;
+use crate::journal::{JournalError, Reader, Recovered, RouteProgress, Sequence, Settings};
+
+pub(super) struct Driven {
+    parts: Prepared,
+    entrance: usize,
+    completions: UnboundedReceiver<Completions>,
+    pub(super) recovered: Recovered,
+}
+
+impl Driven {
+    pub(super) fn open(disk: &SimDisk) -> Result<Self, JournalError> {
+        Self::open_with(disk, &settings(Path::new("unused")))
+    }
+
+    pub(super) fn open_with(disk: &SimDisk, settings: &Settings) -> Result<Self, JournalError> {
+        let (parts, recovered) = prepare(Arc::new(disk.clone()), settings, Duration::ZERO)?;
+        let (sender, completions) = unbounded_channel();
+        let entrance = parts.shared.add_entrance(sender);
+        let mut driven = Self { parts, entrance, completions, recovered };
+        driven.run_errands();
+        Ok(driven)
+    }
+
+    /// Hands events over as one batch, and returns what became of each.
+    pub(super) fn submit(&mut self, numbers: &[u64], dedupe: bool) -> BTreeMap<u64, Outcome> {
+        for (at, &number) in numbers.iter().enumerate() {
+            let submission = Submission::for_test(event(number), 0, dedupe, self.entrance, at);
+            self.parts.shared.send(submission).unwrap();
+        }
+        self.turn();
+        let mut outcomes = BTreeMap::new();
+        while let Ok(list) = self.completions.try_recv() {
+            for (ticket, outcome) in list {
+                outcomes.insert(numbers[ticket.number()], outcome);
+            }
+        }
+        assert_eq!(outcomes.len(), numbers.len(), "each submission has one outcome");
+        outcomes
+    }
+
+    pub(super) fn save_progress(&self, route: &str, position: u64) {
+        let progress = RouteProgress { position: Sequence(position), done: vec![1, 2, 3] };
+        self.parts.shared.control(|control| control.progress.push((route.into(), progress)));
+    }
+
+    pub(super) fn release_before(&self, sequence: u64) {
+        self.reader().release_before(Sequence(sequence));
+    }
+
+    /// What the threads do when there is something to do.
+    pub(super) fn turn(&mut self) {
+        while let Ok(order) = self.parts.orders.try_recv() {
+            if let crate::journal::shared::Order::Submit(submission) = order {
+                self.parts.writer.take(submission);
+                if !self.parts.writer.has_room() {
+                    self.parts.writer.commit();
+                    self.run_errands();
+                }
+            }
+        }
+        self.parts.writer.commit();
+        self.run_errands();
+    }
+
+    /// Lets the time pass that a retry waits for.
+    pub(super) fn wait_and_retry(&mut self) {
+        self.parts.stock.tend();
+        self.parts.writer.retry(Instant::now() + Duration::from_secs(60));
+        self.run_errands();
+    }
+
+    pub(super) fn close(mut self) {
+        self.parts.writer.close();
+    }
+
+    fn run_errands(&mut self) {
+        while let Ok(errand) = self.parts.errands.1.try_recv() {
+            if let Errand::Release(released) = errand {
+                self.parts.stock.release(released);
+            }
+            self.parts.stock.tend();
+        }
+    }
+
+    pub(super) fn reader(&self) -> Reader {
+        Reader::new(Arc::clone(&self.parts.shared), Arc::clone(&self.parts.disk))
+    }
+
+    /// Every event that is kept, read from the disk or the ring as it comes, a few at a time.
+    pub(super) fn read_all(&self) -> Result<BTreeMap<u64, u64>, JournalError> {
+        let reader = self.reader();
+        let mut from = reader.oldest();
+        let mut all = BTreeMap::new();
+        loop {
+            let events = reader.read(from, 20_000)?;
+            let Some((last, _)) = events.last() else { break };
+            let next = last.plus(1);
+            for (sequence, event) in events {
+                assert!(sequence >= from, "{sequence:?} is read in its place");
+                let number = number_of(&event).unwrap_or_else(|| panic!("{sequence:?} is not as it was written"));
+                assert_eq!(all.insert(sequence.0, number), None);
+                from = sequence.plus(1);
+            }
+            assert_eq!(from, next);
+        }
+        Ok(all)
+    }
+
+    pub(super) fn writer_is_in_trouble(&self) -> bool {
+        self.parts.writer.retry_at().is_some()
+    }
+
+    pub(super) fn shared(&self) -> &crate::journal::shared::Shared {
+        &self.parts.shared
+    }
+}

@@ -1,0 +1,92 @@
+//! The threads `journal` and `disk`.
+
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use super::Sequence;
+use super::error::JournalError;
+use super::shared::Order;
+use super::stock::Stock;
+use super::writer::Writer;
+
+/// What `disk` is asked to do.
+#[derive(Debug)]
+pub(super) enum Errand {
+    /// Look whether there is something to do.
+    Tend,
+    /// Events before this are not needed any more.
+    Release(Sequence),
+    /// End.
+    Stop,
+}
+
+/// Without an errand `disk` looks at ages, and at whether there is room again, as often as this.
+const TEND_EVERY: Duration = Duration::from_secs(2);
+
+/// Starts `journal`.
+pub(super) fn start_journal(writer: Writer, orders: Receiver<Order>) -> Result<JoinHandle<()>, JournalError> {
+    start("journal", move || run_journal(writer, &orders))
+}
+
+/// Starts `disk`.
+pub(super) fn start_disk(stock: Stock, errands: Receiver<Errand>) -> Result<JoinHandle<()>, JournalError> {
+    start("disk", move || run_disk(stock, &errands))
+}
+
+fn start(name: &'static str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, JournalError> {
+    let thread = std::thread::Builder::new().name(name.into());
+    thread.spawn(run).map_err(|source| JournalError::Thread { name, source })
+}
+
+fn run_journal(mut writer: Writer, orders: &Receiver<Order>) {
+    loop {
+        let first = match writer.retry_at() {
+            None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(at) => orders.recv_deadline(at),
+        };
+        match first {
+            Ok(order) => follow(&mut writer, order),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+        while writer.has_room()
+            && let Ok(order) = orders.try_recv()
+        {
+            follow(&mut writer, order);
+        }
+        let close = writer.commit();
+        writer.retry(Instant::now());
+        if close {
+            break;
+        }
+    }
+    // What is still in the queue was promised to nobody, and is in time all the same.
+    while let Ok(order) = orders.try_recv() {
+        follow(&mut writer, order);
+        if !writer.has_room() {
+            writer.commit();
+        }
+    }
+    writer.commit();
+    writer.close();
+}
+
+fn follow(writer: &mut Writer, order: Order) {
+    match order {
+        Order::Submit(submission) => writer.take(submission),
+        Order::Look => {}
+    }
+}
+
+fn run_disk(mut stock: Stock, errands: &Receiver<Errand>) {
+    loop {
+        match errands.recv_timeout(TEND_EVERY) {
+            Ok(Errand::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+            Ok(Errand::Release(released)) => stock.release(released),
+            Ok(Errand::Tend) | Err(RecvTimeoutError::Timeout) => {}
+        }
+        stock.tend();
+    }
+}

@@ -1,0 +1,404 @@
+//! Gathers a batch, writes it with one write and one sync, and tells everybody what became of it. Runs on `journal`.
+//!
+//! ```text
+//! orders ─▶ take: withdrawn? duplicate? ─▶ batch ─▶ commit: write, sync ─┬─▶ outcomes, one list per io thread
+//!                                                       │ failed         └─▶ ring, readers woken
+//!                                                       └─▶ all refused; trouble: no event until a retry succeeds
+//! ```
+//!
+//! There is no timer: while one batch is synced the next one gathers in the queue, and an idle journal writes what comes at
+//! once. A batch is written only after the one before it was synced.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+
+use super::Sequence;
+use super::batch::BatchBuffer;
+use super::disk::{Disk, is_full};
+use super::ids::{Ids, Key, Known};
+use super::layout::whole_blocks;
+use super::mutex::locked;
+use super::receipt::{Outcome, Outcomes, Submission, Ticket};
+use super::record::{self, Kind, RouteProgress};
+use super::segment::{AppendError, Header, Link, Segment};
+use super::shared::{Control, Shared, Trouble};
+use super::stock::{Shortage, Supply};
+use super::threads::Errand;
+use crate::event::Event;
+use crate::refusal::Refusal;
+
+/// What the journal thread owns.
+pub(super) struct Writer {
+    disk: Arc<dyn Disk>,
+    shared: Arc<Shared>,
+    supply: Arc<Supply>,
+    errands: Sender<Errand>,
+    /// How long to wait for the next segment's file while it is written.
+    patience: Duration,
+    batch_bytes_max: usize,
+
+    /// `None` after a failure, and before the first.
+    segment: Option<Segment>,
+    /// The segment that joined last, as the next header will describe it.
+    last: Option<Link>,
+    next: Sequence,
+    /// Of all routes, as last told.
+    progress: BTreeMap<Arc<str>, RouteProgress>,
+    /// To be let go once the progress that came with it is safe.
+    release: Option<Sequence>,
+    ids: Ids,
+    gathered: Gathered,
+    /// A buffer of its own: it is written while a batch waits.
+    checkpoint: BatchBuffer,
+    outcomes: Outcomes,
+    retry: Option<Retry>,
+}
+
+/// The batch that is being gathered, and who waits for it.
+#[derive(Default)]
+struct Gathered {
+    buffer: BatchBuffer,
+    events: Vec<Event>,
+    /// One for each event.
+    waiting: Vec<Waiting>,
+    /// Second copies of events in this very batch: what becomes of the first becomes of them.
+    copies: Vec<Waiting>,
+}
+
+struct Waiting {
+    ticket: Ticket,
+    source: usize,
+    key: Option<Key>,
+}
+
+/// When to try again after a failure.
+struct Retry {
+    at: Instant,
+    wait: Duration,
+}
+
+/// After a failure that may pass, before the next attempt.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+
+/// The longest wait between attempts on a failing disk.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// What [`Writer::new`] needs to know.
+pub(super) struct Parts {
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) supply: Arc<Supply>,
+    pub(super) errands: Sender<Errand>,
+    pub(super) patience: Duration,
+    pub(super) batch_bytes_max: usize,
+    pub(super) segment: Option<Segment>,
+    pub(super) next: Sequence,
+    pub(super) progress: BTreeMap<Arc<str>, RouteProgress>,
+    pub(super) ids: Ids,
+}
+
+impl Writer {
+    /// A writer that goes on where recovery has ended.
+    pub(super) fn new(parts: Parts) -> Self {
+        let mut writer = Self {
+            disk: parts.disk,
+            shared: parts.shared,
+            supply: parts.supply,
+            errands: parts.errands,
+            patience: parts.patience,
+            batch_bytes_max: parts.batch_bytes_max,
+            last: parts.segment.as_ref().map(Segment::link),
+            segment: parts.segment,
+            next: parts.next,
+            progress: parts.progress,
+            release: None,
+            ids: parts.ids,
+            gathered: Gathered::default(),
+            checkpoint: BatchBuffer::default(),
+            outcomes: Outcomes::default(),
+            retry: None,
+        };
+        writer.gathered.buffer.clear();
+        writer
+    }
+
+    /// Begins the first segment, if there is none.
+    pub(super) fn begin(&mut self) -> Result<(), Shortage> {
+        if self.segment.is_none() { self.rotate() } else { Ok(()) }
+    }
+
+    /// When it wants to be called without an order.
+    pub(super) fn retry_at(&self) -> Option<Instant> {
+        self.retry.as_ref().map(|retry| retry.at)
+    }
+
+    /// Whether one more event belongs into this batch.
+    pub(super) fn has_room(&self) -> bool {
+        self.gathered.buffer.len() < self.batch_bytes_max
+    }
+
+    /// Takes an event into the batch, or answers it at once.
+    pub(super) fn take(&mut self, submission: Submission) {
+        self.shared.left_queue(submission.bytes);
+        let Submission { event, source, dedupe, ticket, state, .. } = submission;
+        if !state.take() {
+            // The io thread has refused it. The slot is free only now.
+            return self.tell(ticket, Outcome::Refused(Refusal::JournalBehind));
+        }
+        if self.retry.is_some() {
+            let refusal = locked(&self.shared.trouble).as_ref().map_or(Refusal::JournalFailed, |t| t.refusal);
+            return self.tell(ticket, Outcome::Refused(refusal));
+        }
+        let now = self.shared.id_time(event.received_at());
+        let known = if dedupe { self.ids.look_up(source, event.id(), now) } else { None };
+        let key = match known {
+            Some(Known::Safe) => return self.tell(ticket, Outcome::Duplicate),
+            Some(Known::Pending(key)) => {
+                return self.gathered.copies.push(Waiting { ticket, source, key: Some(key) });
+            }
+            Some(Known::New(key)) => Some(key),
+            None => None,
+        };
+        self.gathered.buffer.push_event(&event);
+        self.gathered.events.push(event);
+        self.gathered.waiting.push(Waiting { ticket, source, key });
+    }
+
+    /// Writes what was gathered and what was left in [`Shared::control`], and says what became of it. Returns whether the
+    /// journal is to be closed.
+    pub(super) fn commit(&mut self) -> bool {
+        let Control { progress, release, close } = std::mem::take(&mut *locked(&self.shared.control));
+        self.release = self.release.max(release);
+        if !progress.is_empty() && self.retry.is_none() {
+            let records = progress.iter().map(|(route, progress)| (route, progress));
+            self.gathered.buffer.push(|to| record::write_progress(Kind::Progress, records, to));
+        }
+        // In trouble, or if this batch fails, it goes with the checkpoint that ends the trouble.
+        self.progress.extend(progress);
+
+        if !self.gathered.buffer.is_empty() {
+            match self.write() {
+                Ok(first) => self.succeed(first),
+                Err(shortage) => self.fail(shortage),
+            }
+            self.gathered.buffer.clear();
+        }
+        self.outcomes.send();
+        self.let_go();
+        close
+    }
+
+    /// Tries to end a trouble, if it is time.
+    pub(super) fn retry(&mut self, now: Instant) {
+        if self.retry.as_ref().is_none_or(|retry| now < retry.at) {
+            return;
+        }
+        match self.probe() {
+            Err(shortage) => self.note_trouble(shortage, now),
+            Ok(()) => {
+                self.retry = None;
+                self.shared.set_gate(None);
+                *locked(&self.shared.trouble) = None;
+                tracing::info!("the journal takes events again");
+                self.let_go();
+            }
+        }
+    }
+
+    /// Leaves a checkpoint, so that the next start has little to read.
+    pub(super) fn close(&mut self) {
+        if self.retry.is_none()
+            && let Err(shortage) = self.probe()
+        {
+            tracing::warn!(
+                why = shortage.why,
+                "the journal ends without a checkpoint; routes may deliver some events again"
+            );
+        }
+    }
+
+    fn tell(&mut self, ticket: Ticket, outcome: Outcome) {
+        self.outcomes.note(&self.shared, ticket, outcome);
+    }
+
+    fn succeed(&mut self, first: Sequence) {
+        let now = self.shared.id_time(Instant::now());
+        let waiting = std::mem::take(&mut self.gathered.waiting);
+        for (at, waiting) in waiting.into_iter().enumerate() {
+            if let Some(key) = waiting.key {
+                self.ids.settle(waiting.source, key, now);
+            }
+            self.tell(waiting.ticket, Outcome::Safe(first.plus(at as u64)));
+        }
+        for copy in std::mem::take(&mut self.gathered.copies) {
+            self.ids.note_duplicate(copy.source);
+            self.tell(copy.ticket, Outcome::Duplicate);
+        }
+        // Answers first: providers wait for them, routes only for work.
+        self.outcomes.send();
+        let events = std::mem::take(&mut self.gathered.events);
+        if !events.is_empty() {
+            self.shared.publish(first, events);
+        }
+    }
+
+    fn fail(&mut self, shortage: Shortage) {
+        let outcome = Outcome::Refused(shortage.refusal);
+        let waiting = std::mem::take(&mut self.gathered.waiting);
+        for waiting in waiting.into_iter().chain(std::mem::take(&mut self.gathered.copies)) {
+            if let Some(key) = waiting.key {
+                self.ids.forget(key);
+            }
+            self.tell(waiting.ticket, outcome);
+        }
+        self.gathered.events.clear();
+        self.shared.counts.failures.increment();
+        self.note_trouble(shortage, Instant::now());
+    }
+
+    fn note_trouble(&mut self, shortage: Shortage, now: Instant) {
+        let Shortage { refusal, why } = shortage;
+        let wait = match &self.retry {
+            // A new segment is tried at once.
+            None if refusal == Refusal::JournalFailed => Duration::ZERO,
+            Some(retry) if refusal == Refusal::JournalFailed => (retry.wait * 2).clamp(FIRST_WAIT, LONGEST_WAIT),
+            _ => FIRST_WAIT,
+        };
+        self.retry = Some(Retry { at: now + wait, wait });
+        self.shared.set_gate(Some(refusal));
+        let mut trouble = locked(&self.shared.trouble);
+        if trouble.as_ref().is_none_or(|known| known.refusal != refusal) {
+            tracing::error!(why, reason = refusal.label(), "the journal takes no events");
+        }
+        let since = trouble.as_ref().map_or(now, |known| known.since);
+        *trouble = Some(Trouble { refusal, why, since });
+    }
+
+    /// Lets go what is released, if the progress that was told before is safe.
+    fn let_go(&mut self) {
+        if self.retry.is_none()
+            && let Some(released) = self.release.take()
+        {
+            self.send(Errand::Release(released));
+        }
+    }
+
+    fn write(&mut self) -> Result<Sequence, Shortage> {
+        let size = whole_blocks(self.gathered.buffer.len());
+        if self.segment.as_ref().is_none_or(|segment| !segment.has_room(size)) {
+            self.rotate()?;
+        }
+        let first = self.next;
+        let begun = Instant::now();
+        self.shared.pace.begin(begun);
+        let appended = match &mut self.segment {
+            Some(segment) => segment.append(&mut self.gathered.buffer, first),
+            None => return Err(Shortage { refusal: Refusal::JournalFailed, why: "there is no segment".into() }),
+        };
+        let took = begun.elapsed();
+        self.shared.pace.end(took);
+        self.settle(appended, u64::from(self.gathered.buffer.events()))?;
+
+        let counts = &self.shared.counts;
+        counts.sync.record(took);
+        counts.batches.increment();
+        counts.events.add(u64::from(self.gathered.buffer.events()));
+        counts.bytes.add(size as u64);
+        Ok(first)
+    }
+
+    /// Takes note of how an append to the current segment ended.
+    fn settle(&mut self, appended: Result<(), AppendError>, events: u64) -> Result<(), Shortage> {
+        match appended {
+            Ok(()) => {
+                if let Some(segment) = &self.segment {
+                    self.next = segment.link().end;
+                    self.last = Some(segment.link());
+                    self.shared.catalog.note(segment);
+                }
+                Ok(())
+            }
+            Err(AppendError { error, broken }) => {
+                // What was written may be there all the same: its numbers are not used for other events.
+                self.next = self.next.plus(events.max(1));
+                if broken {
+                    self.segment = None;
+                    self.shared.catalog.note_broken();
+                }
+                Err(failure(&error))
+            }
+        }
+    }
+
+    /// Begins the next segment with a checkpoint. It joins the others only when that is synced.
+    fn rotate(&mut self) -> Result<(), Shortage> {
+        let spare = self.supply.take(self.patience)?;
+        if self.last.is_some_and(|last| last.first == self.next) {
+            // A segment without an event: its name is taken.
+            self.next = self.next.plus(1);
+        }
+        let header = Header::new(self.next, self.last);
+        // The new header says where the old segment ends; nothing may be appended to that any more.
+        self.segment = None;
+        let names = [spare.name.clone(), header.name()];
+        let started = Segment::start(&*self.disk, spare, header);
+        let started = started.and_then(|mut segment| {
+            self.fill_checkpoint();
+            segment.append(&mut self.checkpoint, self.next).map_err(|failed| failed.error)?;
+            Ok(segment)
+        });
+        let rotated = match started {
+            Ok(segment) => {
+                self.last = Some(segment.link());
+                self.shared.catalog.note(&segment);
+                self.segment = Some(segment);
+                Ok(())
+            }
+            Err(error) => {
+                self.next = self.next.plus(1);
+                // It never was a part of the journal. Where removing it fails too, recovery finds that out.
+                for name in names {
+                    let _ = self.disk.remove(&name);
+                }
+                Err(failure(&error))
+            }
+        };
+        // Only now: what there is counts against `max_size`.
+        self.send(Errand::Tend);
+        rotated
+    }
+
+    /// Proves by a checkpoint that events can be written again.
+    fn probe(&mut self) -> Result<(), Shortage> {
+        self.fill_checkpoint();
+        let size = whole_blocks(self.checkpoint.len());
+        let Some(segment) = self.segment.as_mut().filter(|segment| segment.has_room(size)) else {
+            return self.rotate();
+        };
+        if !segment.has_room(self.batch_bytes_max) && self.retry.is_some() {
+            // The next batch will need another segment.
+            self.supply.check()?;
+        }
+        let appended = segment.append(&mut self.checkpoint, self.next);
+        self.settle(appended, 0)
+    }
+
+    fn fill_checkpoint(&mut self) {
+        self.checkpoint.clear();
+        let progress = &self.progress;
+        self.checkpoint.push(|to| record::write_progress(Kind::Checkpoint, progress, to));
+    }
+
+    fn send(&self, errand: Errand) {
+        // Fails only when `disk` has ended, and then nothing is written any more.
+        let _ = self.errands.send(errand);
+    }
+}
+
+fn failure(error: &std::io::Error) -> Shortage {
+    let refusal = if is_full(error) { Refusal::JournalFull } else { Refusal::JournalFailed };
+    Shortage { refusal, why: error.to_string() }
+}
