@@ -5,17 +5,19 @@
 //! └─────────────────────────── 40 bytes ──────────────────────────────┘
 //! ```
 //!
-//! Tag and checksum begin with the segment's id, which is not written here: what the file held in an earlier life has
+//! The tag is a part of the segment's id, and the checksum begins with all of it: what the file held in an earlier life has
 //! another one, and no sender can guess it. The checksum covers the zeros too, so that every byte of a batch is proven.
 
 use super::Sequence;
-use super::layout::{BATCH_MAGIC, BLOCK, whole_blocks};
+use super::layout::{BLOCK, whole_blocks};
 use super::record::{self, Record};
 
 /// Bytes before the records.
 pub(super) const HEAD: usize = 40;
 
 const CRC_AT: usize = HEAD - 4;
+
+const TAG: usize = 4;
 
 /// What a segment is known by: random, and part of every checksum within it.
 pub(super) type SegmentId = [u8; 16];
@@ -66,7 +68,7 @@ impl BatchBuffer {
         let length = (self.bytes.len() - HEAD) as u32;
         self.bytes.resize(whole_blocks(self.bytes.len()), 0);
         let mut head = Vec::with_capacity(HEAD);
-        head.extend_from_slice(&tag(id));
+        head.extend_from_slice(tag(id));
         head.extend_from_slice(&number.to_le_bytes());
         head.extend_from_slice(&first.0.to_le_bytes());
         head.extend_from_slice(&self.events.to_le_bytes());
@@ -100,7 +102,7 @@ impl<'bytes> Batch<'bytes> {
     /// yet.
     pub(super) fn size(id: &SegmentId, block: &[u8]) -> Option<usize> {
         let head = block.first_chunk::<HEAD>()?;
-        if !head.starts_with(&tag(id)) {
+        if !head.starts_with(tag(id)) {
             return None;
         }
         Some(whole_blocks(HEAD + u32_at(head, 24) as usize))
@@ -146,9 +148,10 @@ impl<'bytes> Batch<'bytes> {
     }
 }
 
-/// What a batch of this segment begins with.
-fn tag(id: &SegmentId) -> [u8; 4] {
-    crc32c::crc32c_append(crc32c::crc32c(&BATCH_MAGIC), id).to_le_bytes()
+/// What a batch of this segment begins with: a part of the id. Not a checksum of it: a CRC over data and then its own CRC is
+/// the same for all data, and the id would have no part in the checksum of the batch any more.
+fn tag(id: &SegmentId) -> &[u8] {
+    &id[..TAG]
 }
 
 fn checksum(id: &SegmentId, head: &[u8], records: &[u8]) -> u32 {

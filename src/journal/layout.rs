@@ -23,9 +23,6 @@ pub(super) const BLOCK: usize = 4096;
 /// The first eight bytes of a segment.
 pub(super) const SEGMENT_MAGIC: [u8; 8] = *b"hookseg\n";
 
-/// What the tag of a batch is made from, with its segment's id.
-pub(super) const BATCH_MAGIC: [u8; 4] = *b"HGB\n";
-
 /// The version of the format, in every segment's header.
 pub(super) const VERSION: u32 = 1;
 

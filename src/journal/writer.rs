@@ -19,7 +19,7 @@ use super::Sequence;
 use super::batch::BatchBuffer;
 use super::disk::{Disk, is_full};
 use super::ids::{Ids, Key, Known};
-use super::layout::whole_blocks;
+use super::layout::{BLOCK, whole_blocks};
 use super::mutex::locked;
 use super::receipt::{Outcome, Outcomes, Submission, Ticket};
 use super::record::{self, Kind, RouteProgress};
@@ -288,7 +288,8 @@ impl Writer {
 
     fn write(&mut self) -> Result<Sequence, Shortage> {
         let size = whole_blocks(self.gathered.buffer.len());
-        if self.segment.as_ref().is_none_or(|segment| !segment.has_room(size)) {
+        // A block is left for the checkpoint that makes a release safe when there is no room for another segment.
+        if self.segment.as_ref().is_none_or(|segment| !segment.has_room(size + BLOCK)) {
             self.rotate()?;
         }
         let first = self.next;
@@ -373,15 +374,31 @@ impl Writer {
 
     /// Proves by a checkpoint that events can be written again.
     fn probe(&mut self) -> Result<(), Shortage> {
+        if self.retry.is_some() && self.segment.is_some() {
+            // It is only room that is wanting, and what routes are done with makes some: once that is safe.
+            if let Some(released) = self.release {
+                self.append_checkpoint()?;
+                self.release = None;
+                self.send(Errand::Release(released));
+            }
+            if self.segment.as_ref().is_some_and(|segment| !segment.has_room(self.batch_bytes_max)) {
+                // The next batch will need another segment.
+                self.supply.check()?;
+            }
+        }
         self.fill_checkpoint();
         let size = whole_blocks(self.checkpoint.len());
-        let Some(segment) = self.segment.as_mut().filter(|segment| segment.has_room(size)) else {
-            return self.rotate();
-        };
-        if !segment.has_room(self.batch_bytes_max) && self.retry.is_some() {
-            // The next batch will need another segment.
-            self.supply.check()?;
+        if self.segment.as_ref().is_some_and(|segment| segment.has_room(size)) {
+            self.append_checkpoint()
+        } else {
+            self.rotate()
         }
+    }
+
+    /// Appends a checkpoint to the current segment, which grows if it must.
+    fn append_checkpoint(&mut self) -> Result<(), Shortage> {
+        self.fill_checkpoint();
+        let Some(segment) = &mut self.segment else { return Ok(()) };
         let appended = segment.append(&mut self.checkpoint, self.next);
         self.settle(appended, 0)
     }

@@ -1,14 +1,13 @@
 //! A journal without threads, driven step by step on a simulated disk: the same seed does the same.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::sim_disk::SimDisk;
-use super::{event, number_of, settings};
+use super::{event, number_of, tight};
 use crate::journal::receipt::{Completions, Outcome, Submission};
 use crate::journal::start::{Prepared, prepare};
 use crate::journal::threads::Errand;
@@ -18,25 +17,32 @@ pub(super) struct Driven {
     parts: Prepared,
     entrance: usize,
     completions: UnboundedReceiver<Completions>,
+    now: Instant,
     pub(super) recovered: Recovered,
 }
 
 impl Driven {
     pub(super) fn open(disk: &SimDisk) -> Result<Self, JournalError> {
-        Self::open_with(disk, &settings(Path::new("unused")))
+        Self::open_with(disk, &tight())
     }
 
     pub(super) fn open_with(disk: &SimDisk, settings: &Settings) -> Result<Self, JournalError> {
         let (parts, recovered) = prepare(Arc::new(disk.clone()), settings, Duration::ZERO)?;
         let (sender, completions) = unbounded_channel();
         let entrance = parts.shared.add_entrance(sender);
-        let mut driven = Self { parts, entrance, completions, recovered };
+        let mut driven = Self { parts, entrance, completions, now: Instant::now(), recovered };
         driven.run_errands();
         Ok(driven)
     }
 
-    /// Hands events over as one batch, and returns what became of each.
+    /// Hands different events over as one batch, and returns what became of each.
     pub(super) fn submit(&mut self, numbers: &[u64], dedupe: bool) -> BTreeMap<u64, Outcome> {
+        let outcomes = self.submit_in_order(numbers, dedupe);
+        numbers.iter().copied().zip(outcomes).collect()
+    }
+
+    /// The same, with outcomes in the order of `numbers`.
+    pub(super) fn submit_in_order(&mut self, numbers: &[u64], dedupe: bool) -> Vec<Outcome> {
         for (at, &number) in numbers.iter().enumerate() {
             let submission = Submission::for_test(event(number), 0, dedupe, self.entrance, at);
             self.parts.shared.send(submission).unwrap();
@@ -45,11 +51,18 @@ impl Driven {
         let mut outcomes = BTreeMap::new();
         while let Ok(list) = self.completions.try_recv() {
             for (ticket, outcome) in list {
-                outcomes.insert(numbers[ticket.number()], outcome);
+                assert_eq!(outcomes.insert(ticket.number(), outcome), None);
             }
         }
         assert_eq!(outcomes.len(), numbers.len(), "each submission has one outcome");
-        outcomes
+        outcomes.into_values().collect()
+    }
+
+    /// Hands over an event of any kind, without a look for duplicates.
+    pub(super) fn submit_event(&mut self, event: crate::event::Event) -> Outcome {
+        self.parts.shared.send(Submission::for_test(event, 0, false, self.entrance, 0)).unwrap();
+        self.turn();
+        self.completions.try_recv().unwrap()[0].1
     }
 
     pub(super) fn save_progress(&self, route: &str, position: u64) {
@@ -79,7 +92,8 @@ impl Driven {
     /// Lets the time pass that a retry waits for.
     pub(super) fn wait_and_retry(&mut self) {
         self.parts.stock.tend();
-        self.parts.writer.retry(Instant::now() + Duration::from_secs(60));
+        self.now += Duration::from_secs(60);
+        self.parts.writer.retry(self.now);
         self.run_errands();
     }
 

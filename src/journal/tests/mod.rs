@@ -34,7 +34,7 @@ const SEGMENT: u64 = 64 << 10;
 fn settings(dir: &Path) -> Settings {
     let window = IdWindow { source: "github".into(), ids: 10_000, age: Duration::from_secs(3600) };
     Settings {
-        max_size: 8 * SEGMENT,
+        max_size: 64 * SEGMENT,
         retain_age: None,
         retain_size: Some(3 * SEGMENT),
         segment_size: SEGMENT,
@@ -44,6 +44,11 @@ fn settings(dir: &Path) -> Settings {
         id_windows: vec![window],
         ..Settings::new(dir)
     }
+}
+
+/// So little room that segments must be recycled.
+fn tight() -> Settings {
+    Settings { max_size: 8 * SEGMENT, ..settings(Path::new("unused")) }
 }
 
 /// The event with this number, always the same.
