@@ -19,6 +19,13 @@ fn later() -> Instant {
     Instant::now() + Duration::from_secs(600)
 }
 
+/// Readers are told right after the senders.
+fn wait_until_published(journal: &Journal, end: u64) {
+    while journal.reader().synced_end() < Sequence(end) {
+        std::thread::yield_now();
+    }
+}
+
 async fn submit(entrance: &Entrance, number: u64) -> Outcome {
     entrance.submit(event(number), 0, later(), true).await
 }
@@ -35,6 +42,7 @@ fn an_event_is_safe_across_a_restart_and_so_is_progress() {
             assert_eq!(receipt.await, Outcome::Safe(Sequence(at as u64 + 1)));
         }
     });
+    wait_until_published(&journal, 51);
     let progress = RouteProgress { position: Sequence(17), done: vec![9; 300] };
     journal.save_progress(vec![("billing".into(), progress.clone())]);
     let status = journal.status();
@@ -123,6 +131,7 @@ fn a_dropped_receipt_changes_nothing_for_its_event_or_the_next_request() {
             assert_eq!(sequence, Sequence(2 * number + 2));
         }
     });
+    wait_until_published(&journal, 201);
     assert_eq!(journal.reader().synced_end(), Sequence(201));
 }
 
@@ -137,6 +146,7 @@ fn a_receipt_past_its_deadline_is_refused_once_whatever_the_journal_says_later()
         assert_eq!(late.await, Outcome::Refused(Refusal::JournalBehind));
         // Written or withdrawn; the provider's second attempt succeeds in either case.
         assert!(matches!(submit(&entrance, 1).await, Outcome::Safe(_) | Outcome::Duplicate));
+        wait_until_published(&journal, 2);
         assert_eq!(journal.reader().read(Sequence(1), usize::MAX).unwrap().len(), 1);
     });
 }

@@ -1,6 +1,6 @@
 //! Power cuts at any operation, several in a row on one disk: nothing acknowledged is lost, nothing is invented.
 //!
-//! `HOOKGATE_POWER_CUTS` says how many seeds are tried; `HOOKGATE_SEED` tries one.
+//! `HOOKGATE_POWER_CUTS` says how many cuts there are, three for each seed; `HOOKGATE_SEED` tries one.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ fn power_cuts_lose_nothing_acknowledged_and_invent_nothing() {
     let from_env = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seeds = match from_env("HOOKGATE_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..from_env("HOOKGATE_POWER_CUTS").unwrap_or(1_000) / 3,
+        None => 0..from_env("HOOKGATE_POWER_CUTS").unwrap_or(3_000) / 3,
     };
     for seed in seeds {
         let run = std::panic::catch_unwind(|| live_through_cuts(seed));
