@@ -34,18 +34,17 @@ impl Block {
 impl Blocks {
     /// The block in which `from` lies; it is read if it is not there. `None` if there are no safe events from there on.
     pub(super) fn at(&mut self, from: Sequence, log: &mut dyn Log) -> Result<Option<&Block>, LogError> {
-        let at = match self.0.iter().position(|block| block.holds(from)) {
-            Some(at) => at,
-            None => {
-                let events = log.read(from, BLOCK_BYTES)?;
-                if events.is_empty() {
-                    return Ok(None);
-                }
-                debug_assert!(events.is_sorted_by(|(a, _), (b, _)| a < b));
-                debug_assert!(events.first().is_some_and(|(first, _)| *first >= from));
-                self.0.push(Block { from, events });
-                self.0.len() - 1
+        let at = if let Some(at) = self.0.iter().position(|block| block.holds(from)) {
+            at
+        } else {
+            let events = log.read(from, BLOCK_BYTES)?;
+            if events.is_empty() {
+                return Ok(None);
             }
+            debug_assert!(events.is_sorted_by(|(a, _), (b, _)| a < b));
+            debug_assert!(events.first().is_some_and(|(first, _)| *first >= from));
+            self.0.push(Block { from, events });
+            self.0.len() - 1
         };
         Ok(self.0.get(at))
     }

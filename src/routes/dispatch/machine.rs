@@ -116,7 +116,9 @@ impl Machine {
                 }
                 // The sequences that are left belong to no event.
                 Ok(None) => {
-                    rest.iter().for_each(|&route| _ = lanes[route].finish(end));
+                    for &route in rest {
+                        lanes[route].finish(end);
+                    }
                     rest.len()
                 }
                 Err(error) => {
