@@ -143,3 +143,23 @@ fn a_full_file_system_refuses_and_recovers_by_itself() {
     let again = journal.submit(&[number], true)[&number];
     assert!(matches!(again, Outcome::Safe(_)), "the refused event may come again: {again:?}");
 }
+
+/// The system has marked the pages clean, and shows them to whoever reads.
+#[test]
+fn what_a_failed_sync_has_left_in_memory_is_not_built_upon_by_the_next_process() {
+    for seed in 0..50 {
+        let disk = SimDisk::new(seed);
+        let mut journal = Driven::open(&disk).unwrap();
+        journal.submit(&[1], true);
+        disk.fail_at(2, Fault::Eio);
+        journal.submit(&[2], true);
+        drop(journal);
+        disk.restart_process();
+        let mut journal = Driven::open(&disk).unwrap();
+        let Outcome::Safe(sequence) = journal.submit(&[3], true)[&3] else { panic!("refused") };
+        drop(journal);
+        disk.lose_power();
+        let journal = Driven::open(&disk).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        assert_eq!(journal.read_all().unwrap().get(&sequence.0), Some(&3), "seed {seed}");
+    }
+}
