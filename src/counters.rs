@@ -131,6 +131,8 @@ pub(crate) struct SourceCounters {
     pub(crate) accepted: Counter,
     /// Accepted events that no route matched.
     pub(crate) unrouted: Counter,
+    /// Deliveries of an id that was already safe: answered with success and not delivered again.
+    pub(crate) duplicates: Counter,
     /// Handshakes answered.
     pub(crate) handshakes: Counter,
     /// Bytes of accepted bodies.

@@ -3,6 +3,7 @@
 use super::exposition::Exposition;
 use super::observed::Observed;
 use crate::counters::SourceCounters;
+use crate::journal::JournalStatus;
 use crate::refusal::Refusal;
 use crate::routes::RouteStatus;
 
@@ -13,6 +14,9 @@ pub(super) fn page(observed: &Observed) -> String {
     sources(&mut page, observed);
     refusals(&mut page, observed);
     routes(&mut page, &observed.routes.status());
+    if let Some(journal) = &observed.journal {
+        self::journal(&mut page, &journal.status());
+    }
     page.finish()
 }
 
@@ -47,8 +51,11 @@ fn connections(page: &mut Exposition, observed: &Observed) {
 
 fn sources(page: &mut Exposition, observed: &Observed) {
     type Count = fn(&SourceCounters) -> u64;
-    let counts: [(&str, &str, Count); 3] = [
+    let counts: [(&str, &str, Count); 4] = [
         ("hookgate_events_unrouted_total", "Accepted events that no route matched.", |source| source.unrouted.get()),
+        ("hookgate_duplicates_total", "Deliveries of an id that was safe already, not delivered again.", |source| {
+            source.duplicates.get()
+        }),
         ("hookgate_handshakes_total", "Handshakes answered.", |source| source.handshakes.get()),
         ("hookgate_body_bytes_total", "Bytes of accepted bodies.", |source| source.body_bytes.get()),
     ];
@@ -153,5 +160,35 @@ fn routes(page: &mut Exposition, routes: &[RouteStatus]) {
     page.metric("hookgate_event_age_seconds", "histogram", "From the receipt of an event to its delivery.");
     for route in routes {
         page.histogram("hookgate_event_age_seconds", &[("route", &route.name)], std::iter::once(route.age));
+    }
+}
+
+fn journal(page: &mut Exposition, journal: &JournalStatus) {
+    let mut one = |name: &str, kind: &str, help: &str, value: u64| {
+        page.metric(name, kind, help);
+        page.sample(name, &[], value);
+    };
+    one("hookgate_journal_bytes", "gauge", "Bytes of the journal's segments.", journal.bytes);
+    one("hookgate_journal_max_bytes", "gauge", "Bytes they may have: max_size.", journal.max_size);
+    one("hookgate_journal_segments", "gauge", "Segments.", journal.segments as u64);
+    one("hookgate_journal_queue_events", "gauge", "Events that wait to be written.", journal.queue_events as u64);
+    one("hookgate_journal_queue_bytes", "gauge", "Bytes of them.", journal.queue_bytes as u64);
+    one("hookgate_journal_oldest_sequence", "gauge", "The first event that is kept.", journal.oldest.0);
+    one("hookgate_journal_next_sequence", "gauge", "The next event that is not safe yet.", journal.synced_end.0);
+    one("hookgate_journal_batches_total", "counter", "Batches written and synced.", journal.batches);
+    one("hookgate_journal_events_total", "counter", "Events in them.", journal.events);
+    one("hookgate_journal_batch_bytes_total", "counter", "Bytes of them.", journal.batch_bytes);
+    one("hookgate_journal_failures_total", "counter", "Batches that could not be written or synced.", journal.failures);
+    one("hookgate_journal_refusing", "gauge", "1 if it takes no event.", u64::from(journal.trouble.is_some()));
+    page.metric("hookgate_journal_sync_seconds", "histogram", "Write and sync of a batch.");
+    page.histogram("hookgate_journal_sync_seconds", &[], std::iter::once(journal.sync));
+    page.metric("hookgate_duplicates_window_seconds", "gauge", "How far back delivery ids are really remembered.");
+    for window in &journal.windows {
+        let reach = window.reach.as_secs_f64();
+        page.sample("hookgate_duplicates_window_seconds", &[("source", &window.source)], reach);
+    }
+    page.metric("hookgate_duplicates_window_ids", "gauge", "Delivery ids that are remembered.");
+    for window in &journal.windows {
+        page.sample("hookgate_duplicates_window_ids", &[("source", &window.source)], window.ids);
     }
 }

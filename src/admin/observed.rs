@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::counters::{IoCounters, ListenCounters, SourceCounters};
 use crate::event::Budget;
+use crate::journal::Journal;
 use crate::listen::SharedStage;
 use crate::routes::Routes;
 
@@ -16,6 +17,8 @@ pub(crate) struct Observed {
     /// One per io thread.
     pub(crate) io: Vec<Arc<IoCounters>>,
     pub(crate) routes: Arc<Routes>,
+    /// `None` where no source is durable.
+    pub(crate) journal: Option<Arc<Journal>>,
     pub(crate) budget: Arc<Budget>,
 }
 

@@ -21,6 +21,14 @@ pub(super) fn report(observed: &Observed) -> (StatusCode, String) {
     if used >= NEARLY_FULL {
         reasons.push(format!("memory_budget is {:.0} % used: new bodies are about to be refused", used * 100.0));
     }
+    if let Some(trouble) = observed.journal.as_ref().and_then(|journal| journal.status().trouble) {
+        reasons.push(format!(
+            "{}: {}, for {} s; durable sources are refused until it is over",
+            trouble.refusal.label(),
+            trouble.why,
+            trouble.since.elapsed().as_secs()
+        ));
+    }
     let notices: Vec<_> = observed.routes.status().iter().flat_map(notices).collect();
     let ready = reasons.is_empty();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -8,6 +8,8 @@ mod display;
 
 mod document;
 
+mod duplicates;
+
 mod gateway;
 
 mod journal;
@@ -45,6 +47,7 @@ pub(crate) mod units;
 #[cfg(test)]
 mod tests;
 
+pub use duplicates::DuplicatesConfig;
 pub use gateway::GatewayConfig;
 pub use journal::{JournalConfig, RetainConfig};
 pub use pool::PoolConfig;

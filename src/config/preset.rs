@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::document::{Reading, Sheet};
 use super::problem::Problem;
 use super::table::Table;
-use super::{Challenge, Locator, Scheme, read};
+use super::{Challenge, DuplicatesConfig, Locator, Scheme, read};
 
 /// What a source starts from when it names a preset.
 #[derive(Debug, Clone)]
@@ -26,6 +26,9 @@ pub struct Preset {
     pub challenge: Option<Challenge>,
     /// What a source answers within, below what the provider waits.
     pub deadline: Duration,
+    /// For how long a delivery id is remembered: not at all where the provider never tries again by itself, so that a
+    /// delivery which somebody asked for again is delivered again.
+    pub duplicates: DuplicatesConfig,
     /// How long the provider waits and whether it tries again, in words.
     pub waits: String,
     /// Where all this is written.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderName, StatusCode};
 
-use super::{Scheme, Secret};
+use super::{DuplicatesConfig, Scheme, Secret};
 
 /// One endpoint that a provider posts to.
 #[derive(Debug, Clone)]
@@ -31,6 +31,8 @@ pub struct SourceConfig {
     pub max_body: usize,
     /// From the first byte of the head to the answer: what the provider waits, less a margin.
     pub deadline: Duration,
+    /// For how long a delivery id that comes again is answered and not delivered. Only durable sources remember ids.
+    pub duplicates: DuplicatesConfig,
     /// The answer to an accepted event.
     pub reply: ReplyConfig,
     /// The answer to a sender that did not prove itself.

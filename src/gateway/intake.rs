@@ -1,9 +1,10 @@
-//! The way of one request, from its head to its answer. Runs on an io thread; nothing here waits for a worker or a disk.
+//! The way of one request, from its head to its answer. Runs on an io thread: a request may wait for its receipt from the
+//! journal, the thread never does.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use http::request::Parts;
 use http::{Method, Response};
@@ -11,8 +12,10 @@ use http::{Method, Response};
 use super::refusal_log::RefusalLog;
 use super::sources::{Found, Source, Sources};
 use super::wakes::PendingWakes;
+use crate::config::Ack;
 use crate::counters::IoCounters;
-use crate::event::{Budget, Draft, IdSource, RecordPool};
+use crate::event::{Budget, Draft, Event, IdSource, RecordPool};
+use crate::journal::{Entrance, Outcome};
 use crate::listen::{Answerer, Request, SharedStage, Stage};
 use crate::refusal::Refusal;
 use crate::reply::{self, ReplyBody};
@@ -23,6 +26,8 @@ pub(super) struct Intake {
     sources: Arc<Sources>,
     records: RecordPool,
     ids: RefCell<IdSource>,
+    /// Where durable events go; `None` where no source is durable.
+    journal: Option<Entrance>,
     routes: Rc<RefCell<routes::Intake>>,
     wakes: Rc<PendingWakes>,
     counters: Arc<IoCounters>,
@@ -38,11 +43,15 @@ enum Taken {
     Handshake(Response<ReplyBody>),
 }
 
+/// A refusal for want of a receipt leaves so long before the source's deadline: a sweep may be this late.
+const ANSWER_MARGIN: Duration = Duration::from_millis(100);
+
 impl Intake {
     /// Made on its thread, within its runtime.
     pub(super) fn new(
         sources: Arc<Sources>,
         budget: Arc<Budget>,
+        journal: Option<Entrance>,
         routes: routes::Intake,
         counters: Arc<IoCounters>,
         stage: SharedStage,
@@ -55,6 +64,7 @@ impl Intake {
             sources,
             records: RecordPool::new(budget),
             ids: RefCell::new(IdSource::new()),
+            journal,
             routes,
             wakes,
             counters,
@@ -64,6 +74,7 @@ impl Intake {
 
     /// What needs no body is decided before the body is polled: only then does hyper send `100 Continue`.
     async fn take(&self, at: usize, source: &Source, request: Request) -> Result<Taken, Refusal> {
+        let started = request.started();
         let (head, body) = request.split();
         if head.method != Method::POST {
             return Err(Refusal::WrongMethod);
@@ -80,30 +91,54 @@ impl Intake {
         if let Some(answer) = source.challenge_answer(draft.body()) {
             return Ok(Taken::Handshake(reply::challenge(answer)));
         }
-        self.hand_over(at, source, &head, draft, now)
+        let event = self.seal(source, &head, draft, now);
+        let matched = match source.ack {
+            Ack::Memory => Some(self.hand_over(at, &event)?),
+            Ack::Durable => self.make_safe(at, source, &event, started).await?,
+        };
+        self.count(at, &event, matched);
+        Ok(Taken::Event(source.reply.accepted(event.id(), event.event_type())))
     }
 
-    /// Gives a proven request its type and id, and hands it to its routes.
-    fn hand_over(
+    /// Gives a proven request its type and id.
+    fn seal(&self, source: &Source, head: &Parts, draft: Draft, now: SystemTime) -> Event {
+        let meta = source.sniff(head, draft.body());
+        draft.seal(meta, source.type_signed, (Instant::now(), now), &mut self.ids.borrow_mut())
+    }
+
+    /// Hands an event to its routes, which take it into memory. Returns how many there are.
+    fn hand_over(&self, at: usize, event: &Event) -> Result<usize, Refusal> {
+        let matched = self.routes.borrow_mut().offer(at, event)?;
+        self.wakes.note();
+        Ok(matched)
+    }
+
+    /// Hands an event to the journal and waits until it is synced. Returns how many routes match, or `None` for a duplicate.
+    async fn make_safe(
         &self,
         at: usize,
         source: &Source,
-        head: &Parts,
-        draft: Draft,
-        now: SystemTime,
-    ) -> Result<Taken, Refusal> {
-        let meta = source.sniff(head, draft.body());
-        let event = draft.seal(meta, source.type_signed, (Instant::now(), now), &mut self.ids.borrow_mut());
-        let matched = self.routes.borrow_mut().offer(at, &event)?;
-        self.wakes.note();
+        event: &Event,
+        started: Instant,
+    ) -> Result<Option<usize>, Refusal> {
+        let journal = self.journal.as_ref().ok_or(Refusal::JournalFailed)?;
+        let deadline = started + source.deadline.saturating_sub(ANSWER_MARGIN);
+        match journal.submit(event.clone(), at, deadline, source.remembers_ids).await {
+            Outcome::Safe(_) => Ok(Some(self.routes.borrow_mut().count_matches(at, event))),
+            Outcome::Duplicate => Ok(None),
+            Outcome::Refused(refusal) => Err(refusal),
+        }
+    }
 
+    fn count(&self, at: usize, event: &Event, matched: Option<usize>) {
         let counters = self.counters.source(at);
         counters.accepted.increment();
         counters.body_bytes.add(event.body().len() as u64);
-        if matched == 0 {
-            counters.unrouted.increment();
+        match matched {
+            None => counters.duplicates.increment(),
+            Some(0) => counters.unrouted.increment(),
+            Some(_) => {}
         }
-        Ok(Taken::Event(source.reply.accepted(event.id(), event.event_type())))
     }
 
     /// Counts how a request to a source ended, and makes that an answer.
@@ -169,5 +204,11 @@ impl Answerer for Intake {
             reply::close_after(&mut answer);
         }
         (answer, ready)
+    }
+
+    fn sweep(&self, now: Instant) {
+        if let Some(journal) = &self.journal {
+            journal.sweep(now);
+        }
     }
 }

@@ -6,6 +6,8 @@
 //! control  admin
 //! ```
 
+mod durable;
+
 mod intake;
 
 mod placement;
@@ -26,13 +28,15 @@ use std::time::{Duration, Instant};
 
 pub(crate) use placement::{Cores, Placement};
 
+use self::durable::JournalLog;
 use self::intake::Intake;
 use self::sources::Sources;
 use crate::admin::{Admin, Observed, ObservedSource};
 use crate::admit::AdmissionError;
-use crate::config::{Ack, Config, GatewayConfig, SinkConfig, SourceConfig};
+use crate::config::{Config, GatewayConfig, SinkConfig, SourceConfig};
 use crate::counters::IoCounters;
 use crate::event::Budget;
+use crate::journal::Journal;
 use crate::listen::{IoThread, Limits, SharedStage, Sockets, Stage};
 use crate::routes::{Delivery, Lost, Routes};
 use crate::sinks::{self, Handler, HandlerError};
@@ -45,6 +49,8 @@ pub struct Gateway {
     stage: SharedStage,
     io: Vec<JoinHandle<()>>,
     routes: Arc<Routes>,
+    /// `None` where no source is durable and there is nothing left from when one was.
+    journal: Option<Arc<Journal>>,
     limits: GatewayConfig,
 }
 
@@ -94,9 +100,6 @@ pub enum StartError {
         #[source]
         cause: AdmissionError,
     },
-    /// A source acknowledges what is in the journal.
-    #[error("source {0} has ack = \"durable\", which this build cannot keep yet: write ack = \"memory\"")]
-    NoJournal(String),
     /// An address, a file or a certificate that a room needs; the error names it and says what to do.
     #[error(transparent)]
     Resource(Box<dyn Error + Send + Sync>),
@@ -135,12 +138,10 @@ impl Builder {
     /// Starts all threads. When this returns the sockets are open and events are taken.
     pub fn start(mut self) -> Result<Gateway, StartError> {
         let config = self.config.take().ok_or(StartError::NoConfig)?;
-        if let Some(source) = config.sources.iter().find(|source| source.ack == Ack::Durable) {
-            return Err(StartError::NoJournal(source.name.clone()));
-        }
         let sources = Arc::new(Sources::new(&config)?);
         let placement = Placement::plan(&config, &Cores::detect());
         let routes = Arc::new(self.start_routes(&config, &placement)?);
+        let journal = start_journal(&config, &routes)?;
 
         let sockets = Sockets::bind(&config.gateway.listen).map_err(StartError::resource)?;
         let addresses = sockets.addresses();
@@ -156,6 +157,7 @@ impl Builder {
                     sources: config.sources.iter().map(observed_source).collect(),
                     io: counters.clone(),
                     routes: Arc::clone(&routes),
+                    journal: journal.clone(),
                     budget: Arc::clone(&budget),
                 };
                 Some(
@@ -168,13 +170,14 @@ impl Builder {
         let thread = IoThread::new(Limits::from(&config.gateway), config.gateway.max_connections, stage.clone());
         // From here on an error drops the gateway, which ends the threads that it has.
         let io = Vec::with_capacity(counters.len());
-        let mut gateway = Gateway { addresses, admin, stage, io, routes, limits: config.gateway };
+        let mut gateway = Gateway { addresses, admin, stage, io, routes, journal, limits: config.gateway };
         for (index, (&core, counters)) in placement.io.iter().zip(counters).enumerate() {
             let (sources, budget, intake) = (Arc::clone(&sources), Arc::clone(&budget), gateway.routes.intake());
-            let (stage, counted) = (gateway.stage.clone(), Arc::clone(&counters));
+            let (stage, counted, journal) = (gateway.stage.clone(), Arc::clone(&counters), gateway.journal.clone());
             let on_thread = move || {
                 placement::pin(core);
-                Intake::new(sources, budget, intake, counters, stage)
+                let entrance = journal.as_ref().map(|journal| journal.entrance());
+                Intake::new(sources, budget, entrance, intake, counters, stage)
             };
             gateway.io.push(thread.clone().spawn(index, sockets.share()?, on_thread, counted)?);
         }
@@ -250,7 +253,16 @@ impl Gateway {
         }
         self.stage.advance(Stage::Over);
         join_all(&mut self.io);
-        Stopped { lost: self.routes.drain(deadline.saturating_duration_since(Instant::now())) }
+        let lost = self.routes.drain(deadline.saturating_duration_since(Instant::now()));
+        self.close_journal();
+        Stopped { lost }
+    }
+
+    /// After the routes have given it their last progress.
+    fn close_journal(&self) {
+        if let Some(journal) = &self.journal {
+            journal.close();
+        }
     }
 }
 
@@ -259,7 +271,18 @@ impl Drop for Gateway {
         self.stage.advance(Stage::Over);
         join_all(&mut self.io);
         self.routes.drain(Duration::ZERO);
+        self.close_journal();
     }
+}
+
+/// Opens the journal and lets the routes read it, before anything is written to it.
+fn start_journal(config: &Config, routes: &Arc<Routes>) -> Result<Option<Arc<Journal>>, StartError> {
+    let Some((journal, recovered)) = durable::open(config).map_err(StartError::resource)? else { return Ok(None) };
+    let waker = routes.waker();
+    journal.reader().on_published(Arc::new(move || waker.wake()));
+    let log = JournalLog::new(Arc::clone(&journal));
+    routes.dispatch(log, durable::saved_progress(&recovered)).map_err(StartError::resource)?;
+    Ok(Some(journal))
 }
 
 fn observed_source(source: &SourceConfig) -> ObservedSource {

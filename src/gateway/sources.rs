@@ -8,7 +8,7 @@ use http::request::Parts;
 
 use super::StartError;
 use crate::admit::Admission;
-use crate::config::{Challenge, Config, SourceConfig};
+use crate::config::{Ack, Challenge, Config, SourceConfig};
 use crate::event::{Draft, EventMeta};
 use crate::refusal::Refusal;
 use crate::reply::Reply;
@@ -42,6 +42,9 @@ pub(super) struct Source {
     pub(super) max_body: usize,
     pub(super) deadline: Duration,
     pub(super) type_signed: bool,
+    pub(super) ack: Ack,
+    /// Whether a delivery id that comes again is told from a new one.
+    pub(super) remembers_ids: bool,
     path: String,
     sniffer: Sniffer,
     challenge: Option<Challenge>,
@@ -94,6 +97,8 @@ impl Source {
             max_body: config.max_body,
             deadline: config.deadline,
             type_signed: config.type_signed,
+            ack: config.ack,
+            remembers_ids: config.duplicates.ids > 0 && !config.delivery_id.is_empty(),
             path: config.path.clone(),
             sniffer: Sniffer::new(&config.event_type, &config.delivery_id),
             challenge: config.challenge.clone(),

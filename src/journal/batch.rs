@@ -8,9 +8,9 @@
 //! The tag is a part of the segment's id, and the checksum begins with all of it: what the file held in an earlier life has
 //! another one, and no sender can guess it. The checksum covers the zeros too, so that every byte of a batch is proven.
 
-use super::Sequence;
 use super::layout::{BLOCK, whole_blocks};
 use super::record::{self, Record};
+use crate::event::Sequence;
 
 /// Bytes before the records.
 pub(super) const HEAD: usize = 40;

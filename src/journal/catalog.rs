@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::SystemTime;
 
-use super::Sequence;
 use super::mutex::locked;
 use super::segment::{Link, Segment};
+use crate::event::Sequence;
 
 /// A segment, as far as others than its writer need to know it.
 #[derive(Debug, Clone)]

@@ -239,7 +239,7 @@ mod tests {
         ids.settle(0, key, Duration::ZERO);
         let (bounds, seen) = ids.seen().remove(0);
         assert_eq!(seen.status(&bounds, HOUR / 2).reach, HOUR / 2);
-        assert_eq!(ids.look_up(0, "x", HOUR - Duration::from_secs(1)), Some(Known::Safe));
+        assert_eq!(ids.look_up(0, "x", Duration::from_secs(3599)), Some(Known::Safe));
         assert!(matches!(ids.look_up(0, "x", HOUR), Some(Known::New(_))));
     }
 

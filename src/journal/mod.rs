@@ -65,28 +65,16 @@ use crossbeam_channel::Sender;
 
 use self::disk::Disk;
 pub(crate) use self::error::JournalError;
-pub(crate) use self::ids::{IdWindow, WindowStatus};
+pub(crate) use self::ids::IdWindow;
 use self::lock::DirLock;
 use self::mutex::locked;
 pub(crate) use self::reader::Reader;
-pub(crate) use self::receipt::{Entrance, Outcome, Receipt};
+pub(crate) use self::receipt::{Entrance, Outcome};
 pub(crate) use self::record::RouteProgress;
 pub(crate) use self::recovery::Recovered;
 use self::shared::Shared;
-pub(crate) use self::shared::{Trouble, Wake};
 pub(crate) use self::status::JournalStatus;
 use self::threads::Errand;
-
-/// An event's place in the journal: 1 for the first, growing by one, but for numbers that a failed write leaves out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Sequence(pub(crate) u64);
-
-impl Sequence {
-    /// The sequence `events` later.
-    pub(crate) fn plus(self, events: u64) -> Self {
-        Self(self.0.saturating_add(events))
-    }
-}
 
 /// How a journal is kept.
 #[derive(Debug, Clone)]

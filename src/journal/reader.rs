@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::Sequence;
 use super::batch::Batch;
 use super::catalog::Kept;
 use super::disk::Disk;
@@ -13,6 +12,7 @@ use super::record::{self, Record};
 use super::segment::Blocks;
 use super::shared::{Shared, Wake};
 use crate::event::Event;
+use crate::event::Sequence;
 
 /// Reads events that are safe. Reads from the disk block the calling thread.
 pub(crate) struct Reader {

@@ -22,9 +22,9 @@ use std::time::Instant;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::Sequence;
 use super::shared::Shared;
 use crate::event::Event;
+use crate::event::Sequence;
 use crate::refusal::Refusal;
 
 /// What became of an event.

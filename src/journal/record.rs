@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::Sequence;
+use crate::event::Sequence;
 use crate::event::{Event, EventParts};
 
 /// Bytes before the payload.

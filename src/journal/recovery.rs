@@ -15,7 +15,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::Sequence;
 use super::batch::Batch;
 use super::catalog::Kept;
 use super::disk::Disk;
@@ -25,6 +24,7 @@ use super::layout::{BLOCK, Name};
 use super::record::{Record, RouteProgress};
 use super::segment::{Blocks, Header, Link, Segment, Spare};
 use super::shared::ID_TIME_AT_EPOCH;
+use crate::event::Sequence;
 
 /// What was found in the directory.
 #[derive(Debug)]
@@ -97,7 +97,7 @@ fn list(disk: &dyn Disk) -> Result<Names, JournalError> {
             Some(Name::Segment(first)) => names.segments.push(first),
             Some(Name::Spare(number)) => names.spares.push(number),
             None => {
-                tracing::warn!(file = text, "this file in the journal's folder is none of its own; it is left alone")
+                tracing::warn!(file = text, "this file in the journal's folder is none of its own; it is left alone");
             }
         }
     }

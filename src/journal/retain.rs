@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use super::Sequence;
 use super::catalog::Kept;
+use crate::event::Sequence;
 
 /// How long segments stay that every route has passed: until the first of both bounds, for `replay` to read from.
 #[derive(Debug, Clone, Copy, Default)]

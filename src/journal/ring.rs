@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::Sequence;
 use crate::event::Event;
+use crate::event::Sequence;
 
 /// Recent events, dense from its oldest batch on but for the numbers that a failure has left out.
 #[derive(Debug)]

@@ -10,11 +10,11 @@
 use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::Sequence;
 use super::batch::{Batch, BatchBuffer, SegmentId};
 use super::disk::{Disk, DiskFile, is_full};
 use super::error::JournalError;
 use super::layout::{BLOCK, Name, SEGMENT_MAGIC, VERSION};
+use crate::event::Sequence;
 
 /// The first block of a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Sender, TrySendError};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::Sequence;
 use super::catalog::Catalog;
 use super::ids::{IdWindow, Seen};
 use super::mutex::locked;
@@ -17,6 +16,7 @@ use super::record::RouteProgress;
 use super::ring::Ring;
 use crate::counters::{Counter, Latencies};
 use crate::event::Event;
+use crate::event::Sequence;
 use crate::refusal::Refusal;
 
 /// What comes to the journal thread.

@@ -1,10 +1,10 @@
 //! The journal as others see it: metrics, readiness, dashboard.
 
-use super::Sequence;
 use super::ids::WindowStatus;
 use super::mutex::locked;
 use super::shared::{Shared, Trouble};
 use crate::counters::LATENCY_BOUNDS_US;
+use crate::event::Sequence;
 use std::time::Instant;
 
 /// The journal at one moment.

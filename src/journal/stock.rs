@@ -8,7 +8,6 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::Sequence;
 use super::catalog::Catalog;
 use super::disk::{Disk, is_full};
 use super::layout::{BLOCK, Name};
@@ -16,6 +15,7 @@ use super::mutex::locked;
 use super::retain::{Retain, Wall, is_released};
 use super::segment::Spare;
 use super::shared::Shared;
+use crate::event::Sequence;
 use crate::refusal::Refusal;
 
 /// Spares kept besides the one in the supply. More are removed.

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use super::Sequence;
 use super::error::JournalError;
 use super::shared::Order;
 use super::stock::Stock;
 use super::writer::Writer;
+use crate::event::Sequence;
 
 /// What `disk` is asked to do.
 #[derive(Debug)]

@@ -15,7 +15,6 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
-use super::Sequence;
 use super::batch::BatchBuffer;
 use super::disk::{Disk, is_full};
 use super::ids::{Ids, Key, Known};
@@ -28,6 +27,7 @@ use super::shared::{Control, Shared, Trouble};
 use super::stock::{Shortage, Supply};
 use super::threads::Errand;
 use crate::event::Event;
+use crate::event::Sequence;
 use crate::refusal::Refusal;
 
 /// What the journal thread owns.

@@ -195,6 +195,7 @@ impl<A: Answerer, C: AsRef<ListenCounters> + 'static> Thread<A, C> {
     /// Closes what is over its limit and forgets what is gone. Returns how many connections are left.
     fn sweep(&self, closing: bool) -> usize {
         let now = Instant::now();
+        self.answerer.sweep(now);
         let counters = (*self.counters).as_ref();
         let mut live = self.live.borrow_mut();
         live.retain(|connection| {

@@ -74,6 +74,13 @@ impl Intake {
         Ok(matches.len())
     }
 
+    /// How many routes match an event that is delivered from the journal, if the same rules still stand when it is.
+    pub(crate) fn count_matches(&mut self, source: usize, event: &Event) -> usize {
+        self.matches.clear();
+        self.shared.table.find(source, event.event_type(), event.type_signed(), &mut self.matches);
+        self.matches.len()
+    }
+
     /// Wakes at most one sleeping worker of each pool that was given something since the last call. It costs 10 to 13 µs per
     /// worker that did sleep: to be called after the answers are written.
     pub(crate) fn wake_workers(&mut self) {

@@ -84,7 +84,7 @@ pub(crate) use self::error::RoutesError;
 pub(crate) use self::intake::Intake;
 use self::lock::lock;
 use self::pool::Pool;
-pub(crate) use self::progress::{Progress, ProgressError};
+pub(crate) use self::progress::Progress;
 use self::route::Route;
 use self::start::Threads;
 pub(crate) use self::status::RouteStatus;

@@ -19,8 +19,11 @@ pub struct Gateway {
     pub address: SocketAddr,
     pub admin: SocketAddr,
     log: Log,
-    dir: tempfile::TempDir,
+    dir: Arc<tempfile::TempDir>,
 }
+
+/// The directory of a gateway that has ended.
+pub struct Remains(Arc<tempfile::TempDir>);
 
 /// What a process has written to standard error so far.
 #[derive(Clone, Default)]
@@ -43,13 +46,17 @@ impl Gateway {
     }
 
     fn launch(gateway_keys: &str, config: &str, prepare: impl FnOnce(&Path)) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = Arc::new(tempfile::tempdir().unwrap());
         let text = format!(
             "[gateway]\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n{gateway_keys}\n[journal]\ndir = \"data\"\n{config}"
         );
         std::fs::write(dir.path().join("hookgate.toml"), text).unwrap();
         std::fs::write(dir.path().join("secret"), SECRET).unwrap();
         prepare(dir.path());
+        Self::run(dir)
+    }
+
+    fn run(dir: Arc<tempfile::TempDir>) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_hookgate"))
             .arg("run")
             .current_dir(dir.path())
@@ -69,6 +76,20 @@ impl Gateway {
         };
         let (listen, admin) = (address("listening on http://"), address("admin on http://"));
         Self { child, address: listen, admin, log, dir }
+    }
+
+    /// SIGKILL: what it had not written is gone.
+    pub fn kill(mut self) -> Remains {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        Remains(Arc::clone(&self.dir))
+    }
+
+    /// SIGTERM; it must end with 0.
+    pub fn end(self) -> Remains {
+        let remains = Remains(Arc::clone(&self.dir));
+        assert_eq!(self.stop().code(), Some(0));
+        remains
     }
 
     /// Its directory: the configuration, `secret` and `data`.
@@ -149,6 +170,26 @@ impl Gateway {
     pub fn stop(self) -> ExitStatus {
         self.signal("TERM");
         self.wait()
+    }
+}
+
+impl Remains {
+    /// A new gateway with the same configuration, on new ports.
+    pub fn start(&self) -> Gateway {
+        Gateway::run(Arc::clone(&self.0))
+    }
+
+    /// With other routes and sources.
+    pub fn start_with_config(&self, config: &str) -> Gateway {
+        let file = self.path().join("hookgate.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let (head, _) = text.split_once("[[source]]").unwrap();
+        std::fs::write(&file, format!("{head}{config}")).unwrap();
+        self.start()
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
     }
 }
 

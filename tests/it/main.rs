@@ -33,6 +33,8 @@ mod isolates_a_slow_route;
 
 mod keeps_its_limits;
 
+mod keeps_what_it_acknowledged;
+
 mod refuses_forgeries;
 
 mod retries_and_buries;

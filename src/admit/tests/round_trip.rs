@@ -100,6 +100,7 @@ fn a_preset_says_type_and_id_where_the_provider_does() {
         delivery_id: vec![header("x-github-delivery", false)],
         challenge: None,
         deadline: std::time::Duration::from_secs(9),
+        duplicates: crate::config::DuplicatesConfig::DEFAULT,
         waits: String::new(),
         document: String::new(),
     };
@@ -125,6 +126,7 @@ fn a_signed_header_that_is_also_the_ids_is_sent_once() {
         delivery_id: vec![id],
         challenge: None,
         deadline: std::time::Duration::from_secs(14),
+        duplicates: crate::config::DuplicatesConfig::DEFAULT,
         waits: String::new(),
         document: String::new(),
     };

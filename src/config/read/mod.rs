@@ -2,6 +2,8 @@
 
 mod auth;
 
+mod duplicates;
+
 mod gateway;
 
 mod journal;

@@ -1,10 +1,11 @@
 //! `[[preset]]`: the rows of `presets.toml`, in the vocabulary of a `[[source]]`.
 
+use super::duplicates::duplicates;
 use super::locator::{challenge, locators};
 use super::names::Names;
 use super::scheme::scheme;
-use crate::config::Preset;
 use crate::config::table::Table;
+use crate::config::{DuplicatesConfig, Preset};
 
 /// Reads all rows; one that is wrong is reported and left out.
 pub(in crate::config) fn presets(root: &mut Table<'_>) -> Vec<Preset> {
@@ -21,6 +22,7 @@ fn preset<'d>(mut table: Table<'d>, names: &mut Names<'d>) -> Option<Preset> {
     let delivery_id = table.get("delivery_id").map(locators).unwrap_or_default();
     let challenge = table.get("challenge").and_then(|node| challenge(&node));
     let deadline = table.require("deadline", "deadline = \"9s\"").and_then(|node| node.positive_duration());
+    let duplicates = table.get("duplicates").map_or(DuplicatesConfig::DEFAULT, |node| duplicates(&node));
     table.finish();
     Some(Preset {
         name,
@@ -30,6 +32,7 @@ fn preset<'d>(mut table: Table<'d>, names: &mut Names<'d>) -> Option<Preset> {
         delivery_id,
         challenge,
         deadline: deadline?,
+        duplicates,
         waits: waits?,
         document: document?,
     })

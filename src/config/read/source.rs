@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{HeaderName, header};
 
 use super::auth::auth;
+use super::duplicates::duplicates;
 use super::gateway::{LARGEST_BODY, check_budget};
 use super::locator::{challenge, locators};
 use super::names::Names;
@@ -14,7 +15,9 @@ use crate::config::nearest::nearest;
 use crate::config::node::Node;
 use crate::config::table::Table;
 use crate::config::units::WrittenDuration;
-use crate::config::{Ack, Auth, GatewayConfig, Locator, Place, Preset, SignedPart, SourceConfig, preset, presets};
+use crate::config::{
+    Ack, Auth, DuplicatesConfig, GatewayConfig, Locator, Place, Preset, SignedPart, SourceConfig, preset, presets,
+};
 
 /// The sources of the main file.
 pub(in crate::config) struct Sources<'d> {
@@ -72,6 +75,10 @@ fn source<'d>(
         Some(size)
     });
     let deadline = deadline(&mut table, preset);
+    let duplicates = match table.get("duplicates") {
+        Some(node) => duplicates(&node),
+        None => preset.map_or(DuplicatesConfig::DEFAULT, |preset| preset.duplicates),
+    };
     let ack = ack(&mut table);
     let reply = reply(table.get("reply"));
     let refuse = refuse(table.get("refuse"));
@@ -89,6 +96,7 @@ fn source<'d>(
         ack,
         max_body: max_body.unwrap_or(gateway.max_body),
         deadline,
+        duplicates,
         reply,
         refuse,
         keep_headers,

@@ -8,10 +8,11 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::sim_disk::SimDisk;
 use super::{event, number_of, tight};
+use crate::event::Sequence;
 use crate::journal::receipt::{Completions, Outcome, Submission};
 use crate::journal::start::{Prepared, prepare};
 use crate::journal::threads::Errand;
-use crate::journal::{JournalError, Reader, Recovered, RouteProgress, Sequence, Settings};
+use crate::journal::{JournalError, Reader, Recovered, RouteProgress, Settings};
 
 pub(super) struct Driven {
     parts: Prepared,

@@ -3,7 +3,8 @@
 use super::driven::Driven;
 use super::event;
 use super::sim_disk::{Fault, SimDisk};
-use crate::journal::{Outcome, Sequence};
+use crate::event::Sequence;
+use crate::journal::Outcome;
 use crate::refusal::Refusal;
 
 #[test]

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::{event, number_of};
 use crate::event::Event;
+use crate::event::Sequence;
 use crate::journal::batch::{Batch, BatchBuffer, HEAD};
 use crate::journal::layout::BLOCK;
 use crate::journal::record::{self, Kind, Record};
 use crate::journal::segment::{Header, Link};
-use crate::journal::{JournalError, RouteProgress, Sequence};
+use crate::journal::{JournalError, RouteProgress};
 
 const ID: [u8; 16] = *b"0123456789abcdef";
 

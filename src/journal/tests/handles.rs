@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use tokio::task::LocalSet;
 
 use super::{event, number_of, settings};
-use crate::journal::{Entrance, Journal, JournalError, Outcome, RouteProgress, Sequence};
+use crate::event::Sequence;
+use crate::journal::{Entrance, Journal, JournalError, Outcome, RouteProgress};
 use crate::refusal::Refusal;
 
 /// As an io thread runs.

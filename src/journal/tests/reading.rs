@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::driven::Driven;
 use super::sim_disk::SimDisk;
 use super::{number_of, settings};
-use crate::journal::{Sequence, Settings};
+use crate::event::Sequence;
+use crate::journal::Settings;
 
 /// Reads everything from `from` on, so many bytes at a time.
 fn read_from(journal: &Driven, from: u64, bytes: usize) -> Vec<(u64, Option<u64>)> {

@@ -69,7 +69,7 @@ fn released_events_are_gone_and_say_so() {
     journal.turn();
     journal.wait_and_retry();
     let reader = journal.reader();
-    assert!(matches!(reader.read(crate::journal::Sequence(1), 1000), Err(JournalError::Gone { .. })));
+    assert!(matches!(reader.read(crate::event::Sequence(1), 1000), Err(JournalError::Gone { .. })));
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn an_event_larger_than_a_segment_has_one_of_its_own() {
     drop(journal);
     disk.lose_power();
     let journal = Driven::open(&disk).unwrap();
-    let read = journal.reader().read(crate::journal::Sequence(2), 1).unwrap();
+    let read = journal.reader().read(crate::event::Sequence(2), 1).unwrap();
     assert_eq!(read[0].1.body(), large.body());
 }
 

@@ -96,7 +96,7 @@ impl World {
         for _ in 0..STEPS {
             match self.rng.u8(..100) {
                 0..25 => self.disk.append(self.rng.u64(1..30)),
-                25..60 => self.turn(&mut process),
+                25..60 => turn(&mut process),
                 60..85 => self.deliver(&mut process),
                 85..94 => self.save(&mut process),
                 94..96 => {
@@ -153,11 +153,6 @@ impl World {
         let mut log = self.disk.log();
         log.save(machine.take_all());
         Process { machine, log, routes: Entrances { routes: entrances, awaited: BTreeSet::new() } }
-    }
-
-    fn turn(&mut self, process: &mut Process) {
-        let turn = process.machine.turn(&mut process.log, &mut process.routes);
-        assert!(turn.failed.is_none());
     }
 
     /// Some of what is held is done, in any order.
@@ -292,4 +287,9 @@ impl Outlets for Entrances {
     }
 
     fn wake_workers(&mut self) {}
+}
+
+fn turn(process: &mut Process) {
+    let turn = process.machine.turn(&mut process.log, &mut process.routes);
+    assert!(turn.failed.is_none());
 }
