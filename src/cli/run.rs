@@ -42,7 +42,7 @@ impl Run {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let mut signals = {
             let _guard = runtime.enter();
-            Signals::new().context("cannot handle signals")?
+            survive_file_size_limits().and_then(|()| Signals::new()).context("cannot handle signals")?
         };
         let introduction = introduction(&config);
         let gateway = Gateway::builder().config(config).start()?;
@@ -98,6 +98,12 @@ fn report(stopped: &Stopped) -> ExitCode {
     } else {
         ExitCode::from(EXIT_LOST)
     }
+}
+
+/// A write beyond the limit on file sizes (`ulimit -f`) raises a signal that ends the process. With a handler, which stays
+/// when nobody listens to it any more, the write fails instead, and the journal is full.
+fn survive_file_size_limits() -> std::io::Result<()> {
+    signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop)
 }
 
 struct Signals {

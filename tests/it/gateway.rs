@@ -35,6 +35,12 @@ impl Gateway {
         Self::launch("", config, |_| {})
     }
 
+    /// The same as the last arguments of another program that becomes it, in its directory; with keys in `[journal]`.
+    pub fn start_under(program: &[&str], journal_keys: &str, config: &str) -> Self {
+        let dir = Self::prepare("", journal_keys, config, |_| {});
+        Self::run_under(program, dir)
+    }
+
     /// The same with more keys in `[gateway]`.
     pub fn start_with(gateway_keys: &str, config: &str) -> Self {
         Self::launch(gateway_keys, config, |_| {})
@@ -46,19 +52,33 @@ impl Gateway {
     }
 
     fn launch(gateway_keys: &str, config: &str, prepare: impl FnOnce(&Path)) -> Self {
+        Self::run(Self::prepare(gateway_keys, "", config, prepare))
+    }
+
+    fn prepare(
+        gateway_keys: &str,
+        journal_keys: &str,
+        config: &str,
+        prepare: impl FnOnce(&Path),
+    ) -> Arc<tempfile::TempDir> {
         let dir = Arc::new(tempfile::tempdir().unwrap());
         let text = format!(
-            "[gateway]\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n{gateway_keys}\n[journal]\ndir = \"data\"\n{config}"
+            "[gateway]\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n{gateway_keys}\n[journal]\ndir = \"data\"\n{journal_keys}\n{config}"
         );
         std::fs::write(dir.path().join("hookgate.toml"), text).unwrap();
         std::fs::write(dir.path().join("secret"), SECRET).unwrap();
         prepare(dir.path());
-        Self::run(dir)
+        dir
     }
 
     fn run(dir: Arc<tempfile::TempDir>) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_hookgate"))
-            .arg("run")
+        Self::run_under(&[], dir)
+    }
+
+    fn run_under(program: &[&str], dir: Arc<tempfile::TempDir>) -> Self {
+        let arguments = [program, &[env!("CARGO_BIN_EXE_hookgate"), "run"]].concat();
+        let mut child = Command::new(arguments[0])
+            .args(&arguments[1..])
             .current_dir(dir.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -143,6 +163,20 @@ impl Gateway {
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
+    }
+
+    /// The processor time that it has used, in the system's ticks.
+    pub fn ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    }
+
+    /// Lets no file of it grow beyond so many bytes, or takes that limit away.
+    pub fn limit_file_size(&self, bytes: Option<u64>) {
+        let pid = rustix::process::Pid::from_raw(self.child.id() as i32);
+        let limit = rustix::process::Rlimit { current: bytes, maximum: None };
+        rustix::process::prlimit(pid, rustix::process::Resource::Fsize, limit).unwrap();
     }
 
     /// Leaves it only so many more files and sockets to open.

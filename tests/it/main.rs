@@ -44,3 +44,5 @@ mod shows_what_it_does;
 mod stops_in_order;
 
 mod survives_bad_requests;
+
+mod tells_the_truth_about_disks;
