@@ -92,8 +92,10 @@ fn a_sync_that_outlasts_the_deadline_is_a_refusal_in_time_and_the_event_is_deliv
     let mut acknowledged = BTreeSet::new();
     let (late, refusal) = post_until_refused(&mut client, &mut acknowledged);
     assert_eq!((refusal.status, refusal.reason().as_str()), (503, "journal_behind"));
-    // Long before the sync has ended, which nothing could be answered before.
-    assert_ne!(post(&mut client, "meanwhile-").status, 202, "the refusal left while the sync was still running");
+    let safe = gateway.metric("hookgate_journal_events_total", &[]);
+    assert_eq!(safe, acknowledged.len() as f64, "the refusal left while the sync was still running");
+    gateway.wait_for_metric("hookgate_ack_deadline_total", &["source=\"s\""], safe + 1.0);
+    assert_eq!(gateway.metric("hookgate_ack_deadline_total", &["met=\"true\""]), safe + 1.0, "and in time");
 
     wait_until("the sync has ended", || post(&mut client, &late).status == 202);
     acknowledged.insert(late.clone());
@@ -186,7 +188,10 @@ fn refuses_to_start(dir: &Path, named: &str, change: impl FnOnce(&mut Command)) 
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains(named), "it names the directory: {said}");
-    assert!(said.contains("writable for hookgate") && said.contains("choose another `[journal] dir`"), "it says what to do: {said}");
+    assert!(
+        said.contains("writable for hookgate") && said.contains("choose another `[journal] dir`"),
+        "it says what to do: {said}"
+    );
 }
 
 /// Fills it up, and sees that it says so.
