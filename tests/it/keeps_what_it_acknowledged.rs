@@ -168,8 +168,10 @@ fn a_delivery_that_comes_again_is_answered_and_not_delivered_again_also_after_a_
         1,
     ));
     assert_eq!(gateway.post("/hooks/s", &[("X-Id", "evt-2")], b"again").status, 202);
-    gateway.wait_for_metric("hookgate_route_lag", &["route=\"r\""], 0.0);
-    assert!(ids(&processor).contains("again"), "a source may say that every delivery is an event");
+    // Not for the lag: the answer leaves before the routes are told.
+    crate::gateway::wait_until("a source may say that every delivery is an event", || {
+        ids(&processor).contains("again")
+    });
 }
 
 #[test]
