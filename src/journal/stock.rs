@@ -21,8 +21,9 @@ use crate::refusal::Refusal;
 /// Spares kept besides the one in the supply. More are removed.
 const SPARES_KEPT: usize = 1;
 
-/// Written at once.
-const ZEROS: usize = 1 << 20;
+/// Written and synced at once. The journal's own syncs wait behind this much and no more. (Three rounds in turn at 4,000
+/// events of 10 KB a second: the 99th percentile of the answer 14.8 ms where a whole segment was synced in one go, 1.3 ms so.)
+const ZEROS: usize = 256 << 10;
 
 /// Why there is no spare.
 #[derive(Debug, Clone)]
@@ -194,9 +195,9 @@ impl Stock {
         while written < bytes {
             let piece = zeros.get(..(bytes - written) as usize).unwrap_or(&zeros);
             file.write_all_at(piece, written)?;
+            file.sync()?;
             written += piece.len() as u64;
         }
-        file.sync()?;
         Ok(Spare { name: name.to_owned(), file, bytes })
     }
 
