@@ -51,7 +51,11 @@ fn a_failed_sync_is_a_refusal_and_its_file_is_never_synced_again() {
     let (processor, up) = down();
     let fault = format!("inject=fdatasync:error=EIO:when={AFTER_START}");
     let keys = "breaker = { probe_every = \"20ms\" }";
-    let gateway = Gateway::start_under(&traced(CALLS, &["-e", &fault]), "", &config(&processor.url("/"), keys));
+    let gateway = Gateway::start_under(
+        &traced(CALLS, &["-e", &fault]),
+        "segment_size = \"1MiB\"",
+        &config(&processor.url("/"), keys),
+    );
     let mut client = gateway.client();
     let mut acknowledged = BTreeSet::new();
     let (failed, refusal) = post_until_refused(&mut client, &mut acknowledged);
@@ -87,7 +91,7 @@ fn a_sync_that_outlasts_the_deadline_is_a_refusal_in_time_and_the_event_is_deliv
     let processor = Processor::start();
     let fault = format!("inject=fdatasync:delay_exit=3000000:when={AFTER_START}");
     let config = config(&processor.url("/"), "").replacen("auth =", "deadline = \"500ms\"\nauth =", 1);
-    let gateway = Gateway::start_under(&traced("trace=fdatasync", &["-e", &fault]), "", &config);
+    let gateway = Gateway::start_under(&traced("trace=fdatasync", &["-e", &fault]), "segment_size = \"1MiB\"", &config);
     let mut client = gateway.client();
     let mut acknowledged = BTreeSet::new();
     let (late, refusal) = post_until_refused(&mut client, &mut acknowledged);
@@ -264,9 +268,9 @@ fn bodies(processor: &Processor) -> Vec<String> {
     processor.received().iter().map(|delivery| String::from_utf8(delivery.body.clone()).unwrap()).collect()
 }
 
-/// Which sync of a thread fails. They are counted for each thread: the start makes three in the main one and none in the one
-/// that writes events.
-const AFTER_START: usize = 6;
+/// Which sync of a thread fails. They are counted for each thread: the start makes fewer in the main one, with segments as
+/// small as these, and none in the one that writes events.
+const AFTER_START: usize = 20;
 
 const CALLS: &str = "trace=fdatasync,read,recvfrom,write,writev,sendto,sendmsg";
 
