@@ -11,6 +11,8 @@ mod check;
 
 mod client;
 
+mod dead;
+
 mod init;
 
 mod log;
@@ -26,6 +28,8 @@ mod run;
 mod send;
 
 mod table;
+
+mod visible;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -49,6 +53,7 @@ Examples:
   hookgate init github > hookgate.toml     a starter configuration
   hookgate check                           what it says, or all that is wrong with it
   hookgate run                             the gateway
+  hookgate dead list                       what could not be delivered
   hookgate send --preset github --secret-env GITHUB_WEBHOOK_SECRET \\
       --type issues payload.json http://127.0.0.1:8080/hooks/github";
 
@@ -66,6 +71,8 @@ enum Command {
     Presets(presets::Presets),
     /// Looks at, pauses and resumes the routes of a running gateway
     Route(route::Route),
+    /// Looks at the events that could not be delivered
+    Dead(dead::Dead),
 }
 
 /// The configuration file of a command.
@@ -88,6 +95,7 @@ pub fn main() -> ExitCode {
         Command::Send(send) => send.execute(),
         Command::Presets(presets::Presets) => presets::Presets::execute(),
         Command::Route(route) => route.execute(),
+        Command::Dead(dead) => dead.execute(),
     };
     result.unwrap_or_else(|error| {
         if error.downcast_ref().is_some_and(PrintError::is_for_want_of_a_reader) {
