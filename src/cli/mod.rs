@@ -15,6 +15,8 @@ mod dead;
 
 mod init;
 
+mod journal;
+
 mod log;
 
 mod output;
@@ -54,6 +56,7 @@ Examples:
   hookgate check                           what it says, or all that is wrong with it
   hookgate run                             the gateway
   hookgate dead list                       what could not be delivered
+  hookgate journal verify                  whether the journal is as it was written
   hookgate send --preset github --secret-env GITHUB_WEBHOOK_SECRET \\
       --type issues payload.json http://127.0.0.1:8080/hooks/github";
 
@@ -73,6 +76,8 @@ enum Command {
     Route(route::Route),
     /// Looks at the events that could not be delivered
     Dead(dead::Dead),
+    /// Looks at the journal of a stopped gateway
+    Journal(journal::Journal),
 }
 
 /// The configuration file of a command.
@@ -96,6 +101,7 @@ pub fn main() -> ExitCode {
         Command::Presets(presets::Presets) => presets::Presets::execute(),
         Command::Route(route) => route.execute(),
         Command::Dead(dead) => dead.execute(),
+        Command::Journal(journal) => journal.execute(),
     };
     result.unwrap_or_else(|error| {
         if error.downcast_ref().is_some_and(PrintError::is_for_want_of_a_reader) {

@@ -1,10 +1,13 @@
 //! The commands that look at what a gateway has written: dead letters and the journal.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
 use crate::commands::hookgate;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Remains};
 use crate::processor::{Processor, answer};
 
 fn config(url: &str) -> String {
@@ -86,4 +89,76 @@ fn a_letter_or_a_route_that_is_not_there_is_said_so() {
     let unknown = hookgate(gateway.dir(), &["dead", "list", "nobody"]);
     assert_eq!(unknown.code, Some(1));
     assert!(unknown.err.contains("other, r"), "{}", unknown.err);
+}
+
+/// Every file below a directory, with its content.
+fn content(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(content(&path));
+        } else {
+            all.insert(path.clone(), std::fs::read(&path).unwrap());
+        }
+    }
+    all
+}
+
+/// A gateway that took three events and delivered none, stopped.
+fn three_undelivered() -> Remains {
+    let processor = Processor::behaving(|_, _| answer(503, &[]));
+    let keys = config(&processor.url("/")).replace("attempts = 2", "attempts = 1000");
+    let gateway = Gateway::start_with("drain_timeout = \"100ms\"", &keys);
+    for event in 0..3 {
+        assert_eq!(gateway.post("/hooks/s", &[("X-Id", &event.to_string())], b"{}").status, 202);
+    }
+    gateway.end()
+}
+
+#[test]
+fn the_journal_of_a_stopped_gateway_is_told_and_verified_without_a_change() {
+    let remains = three_undelivered();
+    let before = content(remains.path());
+    let stats = hookgate(remains.path(), &["journal", "stats"]);
+    assert_eq!((stats.code, stats.err.as_str()), (Some(0), ""));
+    assert!(stats.out.contains("1 segments") && stats.out.contains("3 events, sequence 1 to 3"), "{}", stats.out);
+    let lags: Vec<Vec<&str>> = stats.out.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert!(lags.contains(&vec!["r", "1", "3"]) && lags.contains(&vec!["other", "4", "0"]), "{}", stats.out);
+    let verified = hookgate(remains.path(), &["journal", "verify"]);
+    assert_eq!((verified.code, verified.err.as_str()), (Some(0), ""));
+    assert!(verified.out.contains("is whole") && verified.out.contains("3 events"), "{}", verified.out);
+    assert!(before == content(remains.path()), "nothing was written or created");
+}
+
+#[test]
+fn verify_names_file_and_offset_of_damage() {
+    let remains = three_undelivered();
+    let segment = remains.path().join("data/journal/segments/00000000000000000001.segment");
+    // The batch of the first checkpoint: others that are valid lie behind it.
+    OpenOptions::new().write(true).open(segment).unwrap().write_all_at(b"rot", 4096 + 41).unwrap();
+    let before = content(remains.path());
+    let verified = hookgate(remains.path(), &["journal", "verify"]);
+    assert_eq!((verified.code, verified.out.as_str()), (Some(1), ""));
+    assert!(verified.err.contains("00000000000000000001.segment at byte 4096"), "{}", verified.err);
+    assert!(before == content(remains.path()), "nothing was changed");
+}
+
+#[test]
+fn the_journal_of_a_running_gateway_is_left_to_it() {
+    let gateway = Gateway::start(&config("http://127.0.0.1:9/"));
+    for verb in ["stats", "verify"] {
+        let refused = hookgate(gateway.dir(), &["journal", verb]);
+        assert_eq!((refused.code, refused.out.as_str()), (Some(1), ""));
+        assert!(refused.err.contains("belongs to process") && refused.err.contains("/metrics"), "{}", refused.err);
+    }
+}
+
+#[test]
+fn where_there_is_no_journal_none_is_made() {
+    let dir = crate::commands::dir_with(&format!("[journal]\ndir = \"data\"\n{}", config("http://127.0.0.1:9/")));
+    let stats = hookgate(dir.path(), &["journal", "stats"]);
+    assert_eq!(stats.code, Some(1));
+    assert!(stats.err.contains("there is no journal"), "{}", stats.err);
+    assert!(!dir.path().join("data").exists());
 }
