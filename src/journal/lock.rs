@@ -56,3 +56,24 @@ fn owner(file: File) -> String {
     let _ = file.take(100).read_to_string(&mut owner);
     if owner.trim().is_empty() { "another process" } else { owner.trim() }.to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn readers_keep_a_writer_out_and_are_named_as_what_they_are() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(DirLock::share(dir.path()).unwrap().is_none(), "a directory without a lock file");
+        drop(DirLock::take(dir.path()).unwrap());
+        let (one, two) = (DirLock::share(dir.path()).unwrap(), DirLock::share(dir.path()).unwrap());
+        let refused = DirLock::take(dir.path()).unwrap_err().to_string();
+        assert!(refused.contains("a command that reads it"), "{refused}");
+        drop((one, two));
+        let _writer = DirLock::take(dir.path()).unwrap();
+        let refused = DirLock::share(dir.path()).unwrap_err().to_string();
+        assert!(refused.contains("belongs to process"), "{refused}");
+    }
+}
