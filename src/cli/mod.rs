@@ -11,7 +11,11 @@ mod check;
 
 mod client;
 
+mod dead;
+
 mod init;
+
+mod journal;
 
 mod log;
 
@@ -26,6 +30,8 @@ mod run;
 mod send;
 
 mod table;
+
+mod visible;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -49,6 +55,8 @@ Examples:
   hookgate init github > hookgate.toml     a starter configuration
   hookgate check                           what it says, or all that is wrong with it
   hookgate run                             the gateway
+  hookgate dead list                       what could not be delivered
+  hookgate journal verify                  whether the journal is as it was written
   hookgate send --preset github --secret-env GITHUB_WEBHOOK_SECRET \\
       --type issues payload.json http://127.0.0.1:8080/hooks/github";
 
@@ -66,6 +74,10 @@ enum Command {
     Presets(presets::Presets),
     /// Looks at, pauses and resumes the routes of a running gateway
     Route(route::Route),
+    /// Looks at the events that could not be delivered
+    Dead(dead::Dead),
+    /// Looks at the journal of a stopped gateway
+    Journal(journal::Journal),
 }
 
 /// The configuration file of a command.
@@ -88,6 +100,8 @@ pub fn main() -> ExitCode {
         Command::Send(send) => send.execute(),
         Command::Presets(presets::Presets) => presets::Presets::execute(),
         Command::Route(route) => route.execute(),
+        Command::Dead(dead) => dead.execute(),
+        Command::Journal(journal) => journal.execute(),
     };
     result.unwrap_or_else(|error| {
         if error.downcast_ref().is_some_and(PrintError::is_for_want_of_a_reader) {

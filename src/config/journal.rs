@@ -16,6 +16,18 @@ pub struct JournalConfig {
     pub segment_size: u64,
 }
 
+impl JournalConfig {
+    /// Where the segments are, and the lock.
+    pub(crate) fn events_dir(&self) -> PathBuf {
+        self.dir.join("journal")
+    }
+
+    /// Where the dead letters are, a file for each route: `ROUTE.ndjson`.
+    pub(crate) fn dead_dir(&self) -> PathBuf {
+        self.dir.join("dead")
+    }
+}
+
 /// How long events stay that every route is done with: until either is exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetainConfig {

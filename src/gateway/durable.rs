@@ -10,7 +10,7 @@ use crate::routes::{Log, LogError, Progress};
 
 /// Opens the journal if a source is durable, or if there is one from when a source was: its events are still owed.
 pub(super) fn open(config: &Config) -> Result<Option<(Arc<Journal>, Recovered)>, JournalError> {
-    let dir = config.journal.dir.join(FOLDER);
+    let dir = config.journal.events_dir();
     let is_needed = config.sources.iter().any(|source| source.ack == Ack::Durable) || dir.exists();
     if !is_needed {
         return Ok(None);
@@ -27,9 +27,6 @@ pub(super) fn open(config: &Config) -> Result<Option<(Arc<Journal>, Recovered)>,
     report(&recovered);
     Ok(Some((Arc::new(journal), recovered)))
 }
-
-/// Below `[journal] dir`, beside the dead letters.
-const FOLDER: &str = "journal";
 
 fn id_window(source: &SourceConfig) -> IdWindow {
     let name = source.name.as_str().into();

@@ -198,7 +198,7 @@ impl Builder {
         if let Some(name) = self.handlers.keys().next() {
             return Err(StartError::NoRoute(name.clone()));
         }
-        let dead = config.journal.dir.join("dead");
+        let dead = config.journal.dead_dir();
         Routes::start(config, factories, &placement.pools, &dead).map_err(StartError::resource)
     }
 }

@@ -21,6 +21,8 @@ mod error;
 
 mod ids;
 
+mod inspect;
+
 mod layout;
 
 mod lock;
@@ -66,6 +68,7 @@ use crossbeam_channel::Sender;
 use self::disk::Disk;
 pub(crate) use self::error::JournalError;
 pub(crate) use self::ids::IdWindow;
+pub(crate) use self::inspect::{Inspection, inspect};
 use self::lock::DirLock;
 use self::mutex::locked;
 pub(crate) use self::reader::Reader;

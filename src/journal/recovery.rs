@@ -24,7 +24,7 @@ use super::layout::{BLOCK, Name};
 use super::record::{Record, RouteProgress};
 use super::segment::{Blocks, Header, Link, Segment, Spare};
 use super::shared::ID_TIME_AT_EPOCH;
-use crate::event::Sequence;
+use crate::event::{EventParts, Sequence};
 
 /// What was found in the directory.
 #[derive(Debug)]
@@ -56,8 +56,10 @@ pub(super) fn recover(
     if let Some(newest) = chain.last() {
         settle(disk, newest)?;
     }
-    let mut read = Read { next: Sequence(1), progress: BTreeMap::new(), ids, now: SystemTime::now() };
-    let from = read_from(disk, &chain, windows, read.now)?;
+    let now = SystemTime::now();
+    let mut restored = RestoreIds { ids, now };
+    let mut read = Read::new(&mut restored);
+    let from = read_from(disk, &chain, windows, now)?;
     let mut kept: Vec<Kept> = Vec::with_capacity(chain.len());
     for (at, pair) in chain.windows(2).enumerate() {
         let [header, Header { previous: Some(link), .. }] = pair else { continue };
@@ -85,12 +87,35 @@ pub(super) fn recover(
     Ok(Found { kept, segment, spares, next, progress, torn_bytes, segments_read: chain.len() - from.min(chain.len()) })
 }
 
-struct Names {
-    segments: Vec<u64>,
-    spares: Vec<u64>,
+/// What is told of the batches while they are read, in their order.
+pub(super) trait Witness {
+    /// An event.
+    fn event(&mut self, sequence: Sequence, event: &EventParts<'_>);
+    /// The batch that ends here was read: so many bytes.
+    fn batch(&mut self, _bytes: u64) {}
 }
 
-fn list(disk: &dyn Disk) -> Result<Names, JournalError> {
+/// The windows of duplicates take up the ids again.
+struct RestoreIds<'ids> {
+    ids: &'ids mut Ids,
+    now: SystemTime,
+}
+
+impl Witness for RestoreIds<'_> {
+    fn event(&mut self, _: Sequence, event: &EventParts<'_>) {
+        if let Some(source) = self.ids.source(event.source) {
+            let age = self.now.duration_since(event.received).unwrap_or_default();
+            self.ids.restore(source, event.id, ID_TIME_AT_EPOCH.saturating_sub(age));
+        }
+    }
+}
+
+pub(super) struct Names {
+    pub(super) segments: Vec<u64>,
+    pub(super) spares: Vec<u64>,
+}
+
+pub(super) fn list(disk: &dyn Disk) -> Result<Names, JournalError> {
     let mut names = Names { segments: Vec::new(), spares: Vec::new() };
     for text in disk.list().map_err(JournalError::file("list", "the folder of segments"))? {
         match Name::parse(&text) {
@@ -105,7 +130,7 @@ fn list(disk: &dyn Disk) -> Result<Names, JournalError> {
     Ok(names)
 }
 
-fn read_headers(disk: &dyn Disk, segments: &[u64]) -> Result<Vec<Header>, JournalError> {
+pub(super) fn read_headers(disk: &dyn Disk, segments: &[u64]) -> Result<Vec<Header>, JournalError> {
     let mut headers = Vec::with_capacity(segments.len());
     for &first in segments {
         let name = Name::Segment(first).to_string();
@@ -119,7 +144,7 @@ fn read_headers(disk: &dyn Disk, segments: &[u64]) -> Result<Vec<Header>, Journa
 }
 
 /// The segments that follow each other, oldest first; and those that never joined, because a failure came first.
-fn chain(headers: Vec<Header>) -> Result<(Vec<Header>, Vec<Header>), JournalError> {
+pub(super) fn chain(headers: Vec<Header>) -> Result<(Vec<Header>, Vec<Header>), JournalError> {
     let mut rest: HashMap<u64, Header> = headers.into_iter().map(|header| (header.first.0, header)).collect();
     let newest = rest.keys().max().copied();
     let mut chain: Vec<Header> = newest.and_then(|first| rest.remove(&first)).into_iter().collect();
@@ -168,7 +193,7 @@ fn begins_with_checkpoint(disk: &dyn Disk, header: &Header) -> Result<bool, Jour
     Ok(batch.is_some_and(|batch| matches!(batch.records().next(), Some(Some(Record::Checkpoint(_))))))
 }
 
-fn open(disk: &dyn Disk, header: &Header, end: Option<u64>) -> Result<Blocks, JournalError> {
+pub(super) fn open(disk: &dyn Disk, header: &Header, end: Option<u64>) -> Result<Blocks, JournalError> {
     let name = header.name();
     let file = disk.open(&name).map_err(JournalError::file("open", &name))?;
     Blocks::new(file, header.id, end).map_err(JournalError::file("read", &name))
@@ -183,22 +208,27 @@ fn settle(disk: &dyn Disk, header: &Header) -> Result<(), JournalError> {
 }
 
 /// What is read from the batches, in their order.
-struct Read<'ids> {
-    next: Sequence,
-    progress: BTreeMap<Arc<str>, RouteProgress>,
-    ids: &'ids mut Ids,
-    now: SystemTime,
+pub(super) struct Read<'w> {
+    pub(super) next: Sequence,
+    pub(super) progress: BTreeMap<Arc<str>, RouteProgress>,
+    witness: &'w mut dyn Witness,
 }
 
 /// How far the batches of a segment go.
-struct Extent {
+pub(super) struct Extent {
     batches: u64,
-    end: u64,
+    pub(super) end: u64,
+    /// Bytes behind the end of a batch that was being written.
+    pub(super) torn: u64,
 }
 
-impl Read<'_> {
+impl<'w> Read<'w> {
+    pub(super) fn new(witness: &'w mut dyn Witness) -> Self {
+        Self { next: Sequence(1), progress: BTreeMap::new(), witness }
+    }
+
     /// A segment that was sealed: everything up to the seal was promised.
-    fn sealed(&mut self, header: &Header, link: &Link, blocks: &mut Blocks) -> Result<(), JournalError> {
+    pub(super) fn sealed(&mut self, header: &Header, link: &Link, blocks: &mut Blocks) -> Result<(), JournalError> {
         let extent = self.batches(header, blocks)?;
         if extent.end != link.sealed_at {
             return Err(damaged(header, extent.end, "a batch does not fit its checksum"));
@@ -212,25 +242,32 @@ impl Read<'_> {
     /// The segment that was written last. Returns how many bytes of a torn batch were cut off.
     fn last(&mut self, header: &Header, mut blocks: Blocks) -> Result<(Segment, u64), JournalError> {
         let name = header.name();
-        let extent = self.batches(header, &mut blocks)?;
-        if holds_valid_after(&mut blocks, extent.end).map_err(JournalError::file("read", &name))? {
-            return Err(damaged(header, extent.end, "a batch does not fit its checksum, and one behind it does"));
-        }
-        let torn = blocks.size_at(extent.end).map_err(JournalError::file("read", &name))?;
-        let torn = torn.map_or(0, |size| (size as u64).min(blocks.end() - extent.end));
-        if torn > 0 {
-            blocks.clear(extent.end, torn as usize).map_err(JournalError::file("write", &name))?;
+        let extent = self.tail(header, &mut blocks)?;
+        if extent.torn > 0 {
+            blocks.clear(extent.end, extent.torn as usize).map_err(JournalError::file("write", &name))?;
         }
         let file = blocks.into_file();
         let segment = Segment::resume(file, header.clone(), extent.end, extent.batches, self.next)
             .map_err(JournalError::file("read", &name))?;
-        Ok((segment, torn))
+        Ok((segment, extent.torn))
+    }
+
+    /// The batches of the segment that was written last, and how much of a torn one is behind them.
+    pub(super) fn tail(&mut self, header: &Header, blocks: &mut Blocks) -> Result<Extent, JournalError> {
+        let name = header.name();
+        let extent = self.batches(header, blocks)?;
+        if holds_valid_after(blocks, extent.end).map_err(JournalError::file("read", &name))? {
+            return Err(damaged(header, extent.end, "a batch does not fit its checksum, and one behind it does"));
+        }
+        let torn = blocks.size_at(extent.end).map_err(JournalError::file("read", &name))?;
+        let torn = torn.map_or(0, |size| (size as u64).min(blocks.end() - extent.end));
+        Ok(Extent { torn, ..extent })
     }
 
     /// Reads batches from the beginning to the first that is not valid.
     fn batches(&mut self, header: &Header, blocks: &mut Blocks) -> Result<Extent, JournalError> {
         self.next = header.first;
-        let mut extent = Extent { batches: 0, end: BLOCK as u64 };
+        let mut extent = Extent { batches: 0, end: BLOCK as u64, torn: 0 };
         while let Some(batch) = blocks.batch_at(extent.end).map_err(JournalError::file("read", header.name()))? {
             if batch.number != extent.batches || batch.first < self.next {
                 return Err(damaged(header, extent.end, "a batch stands in the wrong place"));
@@ -239,6 +276,7 @@ impl Read<'_> {
             self.next = batch.end();
             extent.end += batch.size as u64;
             extent.batches += 1;
+            self.witness.batch(batch.size as u64);
         }
         Ok(extent)
     }
@@ -248,11 +286,8 @@ impl Read<'_> {
         for record in batch.records() {
             match record? {
                 Record::Event(event) => {
+                    self.witness.event(batch.first.plus(u64::from(events)), &event);
                     events += 1;
-                    if let Some(source) = self.ids.source(event.source) {
-                        let age = self.now.duration_since(event.received).unwrap_or_default();
-                        self.ids.restore(source, event.id, ID_TIME_AT_EPOCH.saturating_sub(age));
-                    }
                 }
                 Record::Checkpoint(all) => {
                     self.progress = all.into_iter().map(|(route, progress)| (route.into(), progress)).collect();

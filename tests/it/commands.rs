@@ -9,10 +9,10 @@ use crate::client::Client;
 use crate::gateway::{Gateway, SECRET};
 
 /// How a command ended.
-struct Ended {
-    code: Option<i32>,
-    out: String,
-    err: String,
+pub struct Ended {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
 }
 
 /// The binary, in a directory, with nothing of this test's environment that it would listen to.
@@ -37,11 +37,13 @@ fn end(command: &mut Command) -> Ended {
     }
 }
 
-fn hookgate(dir: &Path, arguments: &[&str]) -> Ended {
+/// Runs it to its end.
+pub fn hookgate(dir: &Path, arguments: &[&str]) -> Ended {
     end(&mut command(dir, arguments))
 }
 
-fn dir_with(config: &str) -> tempfile::TempDir {
+/// A directory with this configuration and a secret.
+pub fn dir_with(config: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("hookgate.toml"), config).unwrap();
     std::fs::write(dir.path().join("secret"), SECRET).unwrap();

@@ -35,6 +35,8 @@ mod keeps_its_limits;
 
 mod keeps_what_it_acknowledged;
 
+mod looks_into_the_journal;
+
 mod refuses_forgeries;
 
 mod retries_and_buries;
