@@ -35,8 +35,9 @@ fn down() -> (Processor, Arc<AtomicBool>) {
     (Processor::behaving(move |_, _| answer(if is_up.load(SeqCst) { 200 } else { 503 }, &[])), up)
 }
 
+/// The bodies that a processor has taken, each once.
 fn ids(processor: &Processor) -> BTreeSet<String> {
-    processor.received().iter().map(|delivery| String::from_utf8(delivery.body.clone()).unwrap()).collect()
+    processor.taken().iter().map(|delivery| String::from_utf8(delivery.body.clone()).unwrap()).collect()
 }
 
 const PROBE_OFTEN: &str = "breaker = { probe_every = \"20ms\" }";

@@ -19,6 +19,8 @@ pub struct Received {
 pub struct Processor {
     pub address: SocketAddr,
     received: Arc<Mutex<Vec<Received>>>,
+    /// Of these, what it took: answered with 2xx.
+    taken: Arc<Mutex<Vec<Received>>>,
 }
 
 /// What a processor does with a delivery: the bytes of an answer (none closes the connection). It may block.
@@ -41,7 +43,8 @@ impl Processor {
     }
 
     fn serving(listener: TcpListener, behaviour: impl Fn(&Received, usize) -> Vec<u8> + Send + Sync + 'static) -> Self {
-        let processor = Self { address: listener.local_addr().unwrap(), received: Arc::default() };
+        let processor =
+            Self { address: listener.local_addr().unwrap(), received: Arc::default(), taken: Arc::default() };
         let behaviour: Arc<Behaviour> = Arc::new(behaviour);
         let serving = processor.clone();
         thread::spawn(move || {
@@ -63,6 +66,11 @@ impl Processor {
         self.received.lock().unwrap().clone()
     }
 
+    /// What it has answered with 2xx.
+    pub fn taken(&self) -> Vec<Received> {
+        self.taken.lock().unwrap().clone()
+    }
+
     /// Waits until it has been sent so much.
     pub fn wait_for(&self, count: usize) -> Vec<Received> {
         wait_until(&format!("{count} deliveries"), || self.received.lock().unwrap().len() >= count);
@@ -79,6 +87,9 @@ impl Processor {
                 all.len() - 1
             };
             let answer = behaviour(&received, count);
+            if answer.starts_with(b"HTTP/1.1 2") {
+                self.taken.lock().unwrap().push(received);
+            }
             if answer.is_empty() || writer.write_all(&answer).is_err() {
                 return;
             }
