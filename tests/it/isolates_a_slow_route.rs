@@ -1,27 +1,7 @@
 //! A slow or dead processor costs its own route only. Shown by counts: nothing here looks at a clock.
 
-use std::sync::{Arc, Condvar, Mutex};
-
 use crate::gateway::Gateway;
-use crate::processor::{Processor, answer};
-
-/// A gate that processors wait at until the test opens it.
-#[derive(Clone, Default)]
-struct Gate(Arc<(Mutex<bool>, Condvar)>);
-
-impl Gate {
-    fn pass(&self) {
-        let mut open = self.0.0.lock().unwrap();
-        while !*open {
-            open = self.0.1.wait(open).unwrap();
-        }
-    }
-
-    fn open(&self) {
-        *self.0.0.lock().unwrap() = true;
-        self.0.1.notify_all();
-    }
-}
+use crate::processor::Processor;
 
 fn config(slow: &Processor, fast: &Processor, slow_keys: &str) -> String {
     format!(
@@ -54,12 +34,7 @@ fn config(slow: &Processor, fast: &Processor, slow_keys: &str) -> String {
 /// other route delivers them all; the slow one holds just the deliveries it may have in flight.
 #[test]
 fn every_event_is_acknowledged_and_delivered_elsewhere_while_one_processor_hangs() {
-    let gate = Gate::default();
-    let waiting_at = gate.clone();
-    let slow = Processor::behaving(move |_, _| {
-        waiting_at.pass();
-        answer(200, &[])
-    });
+    let (slow, gate) = Processor::held();
     let fast = Processor::start();
     let gateway = Gateway::start(&config(&slow, &fast, ""));
     let mut client = gateway.client();
@@ -79,12 +54,7 @@ fn every_event_is_acknowledged_and_delivered_elsewhere_while_one_processor_hangs
 
 #[test]
 fn a_full_route_that_drops_goes_without_and_the_others_get_all() {
-    let gate = Gate::default();
-    let waiting_at = gate.clone();
-    let slow = Processor::behaving(move |_, _| {
-        waiting_at.pass();
-        answer(200, &[])
-    });
+    let (slow, gate) = Processor::held();
     let fast = Processor::start();
     let gateway = Gateway::start(&config(&slow, &fast, "queue = { events = 10 }\nwhen_full = \"drop\""));
     let mut client = gateway.client();
@@ -100,12 +70,7 @@ fn a_full_route_that_drops_goes_without_and_the_others_get_all() {
 
 #[test]
 fn a_full_route_that_refuses_gets_503_for_the_sender_and_no_route_takes_the_event() {
-    let gate = Gate::default();
-    let waiting_at = gate.clone();
-    let slow = Processor::behaving(move |_, _| {
-        waiting_at.pass();
-        answer(200, &[])
-    });
+    let (slow, gate) = Processor::held();
     let fast = Processor::start();
     let gateway = Gateway::start(&config(&slow, &fast, "queue = { events = 10 }\nwhen_full = \"refuse\""));
     let mut client = gateway.client();

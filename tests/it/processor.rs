@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
 use crate::gateway::wait_until;
@@ -35,6 +35,17 @@ impl Processor {
     /// Behaves as `behaviour` says; its second argument counts the deliveries from 0.
     pub fn behaving(behaviour: impl Fn(&Received, usize) -> Vec<u8> + Send + Sync + 'static) -> Self {
         Self::serving(TcpListener::bind("127.0.0.1:0").unwrap(), behaviour)
+    }
+
+    /// Takes everything once its gate is open, and until then lets every delivery wait.
+    pub fn held() -> (Self, Gate) {
+        let gate = Gate::default();
+        let waiting_at = gate.clone();
+        let processor = Self::behaving(move |_, _| {
+            waiting_at.pass();
+            answer(200, &[])
+        });
+        (processor, gate)
     }
 
     /// Takes everything, at an address that must be free.
@@ -94,6 +105,24 @@ impl Processor {
                 return;
             }
         }
+    }
+}
+
+/// Where a processor holds its deliveries until the test opens it.
+#[derive(Clone, Default)]
+pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    fn pass(&self) {
+        let mut open = self.0.0.lock().unwrap();
+        while !*open {
+            open = self.0.1.wait(open).unwrap();
+        }
+    }
+
+    pub fn open(&self) {
+        *self.0.0.lock().unwrap() = true;
+        self.0.1.notify_all();
     }
 }
 

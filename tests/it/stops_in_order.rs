@@ -1,33 +1,13 @@
 //! Signals, the drain, and exit codes.
 
-use std::sync::{Arc, Condvar, Mutex};
-
 use crate::gateway::{Gateway, wait_until};
-use crate::processor::{Processor, answer};
+use crate::processor::Processor;
 
 fn config(url: &str) -> String {
     format!(
         "[[source]]\nname = \"s\"\nauth = \"none\"\nack = \"memory\"\n\
          [[route]]\nname = \"r\"\nfrom = {{ source = \"s\" }}\nto = {{ http = \"{url}\", timeout = \"1m\" }}\n"
     )
-}
-
-/// A processor that answers when the test says so.
-fn held() -> (Processor, impl Fn()) {
-    let gate = Arc::new((Mutex::new(false), Condvar::new()));
-    let waiting = Arc::clone(&gate);
-    let processor = Processor::behaving(move |_, _| {
-        let mut open = waiting.0.lock().unwrap();
-        while !*open {
-            open = waiting.1.wait(open).unwrap();
-        }
-        answer(200, &[])
-    });
-    let open = move || {
-        *gate.0.lock().unwrap() = true;
-        gate.1.notify_all();
-    };
-    (processor, open)
 }
 
 #[test]
@@ -44,7 +24,7 @@ fn with_nothing_in_flight_it_ends_at_once_with_0() {
 
 #[test]
 fn deliveries_in_flight_are_finished_and_no_connection_is_taken_any_more() {
-    let (processor, open) = held();
+    let (processor, gate) = Processor::held();
     let gateway = Gateway::start(&config(&processor.url("/")));
     let mut idle = gateway.client();
     assert_eq!(idle.post("/hooks/s", &[], b"1").status, 202);
@@ -52,7 +32,7 @@ fn deliveries_in_flight_are_finished_and_no_connection_is_taken_any_more() {
     gateway.signal("TERM");
     assert!(idle.is_closed(), "a waiting connection is closed");
     wait_until("connections are refused", || std::net::TcpStream::connect(gateway.address).is_err());
-    open();
+    gate.open();
     assert_eq!(gateway.wait().code(), Some(0));
     assert_eq!(processor.received().len(), 1);
 }
@@ -93,7 +73,7 @@ fn a_request_in_flight_is_finished_and_told_that_the_connection_closes() {
 
 #[test]
 fn events_that_cannot_be_delivered_in_time_are_counted_and_the_exit_code_says_so() {
-    let (processor, _open) = held();
+    let (processor, _gate) = Processor::held();
     let gateway = Gateway::start_with("drain_timeout = \"100ms\"", &config(&processor.url("/")));
     for _ in 0..3 {
         gateway.post("/hooks/s", &[], b"{}");
@@ -106,7 +86,7 @@ fn events_that_cannot_be_delivered_in_time_are_counted_and_the_exit_code_says_so
 
 #[test]
 fn a_second_signal_ends_it_at_once() {
-    let (processor, _open) = held();
+    let (processor, _gate) = Processor::held();
     let gateway = Gateway::start_with("drain_timeout = \"1h\"", &config(&processor.url("/")));
     gateway.post("/hooks/s", &[], b"{}");
     processor.wait_for(1);
