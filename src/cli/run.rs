@@ -64,7 +64,7 @@ impl Run {
             tokio::select! {
                 stopped = stopped => Ok(report(&stopped.context("the gateway broke down while it stopped")?)),
                 () = signals.next() => {
-                    tracing::warn!("ended by a second signal; what was in flight is lost");
+                    tracing::warn!("ended by a second signal; what was only in memory may be lost");
                     Ok(ExitCode::from(EXIT_LOST))
                 }
             }

@@ -64,7 +64,10 @@ impl Log for JournalLog {
     fn read(&mut self, from: Sequence, max_bytes: usize) -> Result<Vec<(Sequence, Event)>, LogError> {
         match self.reader.read(from, max_bytes) {
             // What is gone was released because every route was done with it: the oldest that is there comes next.
-            Err(JournalError::Gone { oldest }) => self.reader.read(Sequence(oldest), max_bytes),
+            Err(JournalError::Gone { oldest }) => {
+                tracing::info!(%from, oldest, "a route begins with the oldest event that the journal keeps");
+                self.reader.read(Sequence(oldest), max_bytes)
+            }
             read => read,
         }
         .map_err(LogError::new)

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -11,7 +11,8 @@ use crate::client::Client;
 use crate::gateway::Gateway;
 use crate::processor::{Processor, answer};
 
-fn config(url: &str, route_keys: &str) -> String {
+/// A durable source and a route that tries again soon and for long.
+pub fn config(url: &str, route_keys: &str) -> String {
     format!(
         r#"[[source]]
         name = "s"
@@ -28,13 +29,6 @@ fn config(url: &str, route_keys: &str) -> String {
     )
 }
 
-/// A processor that is down until the test says otherwise.
-fn down() -> (Processor, Arc<AtomicBool>) {
-    let up = Arc::new(AtomicBool::new(false));
-    let is_up = Arc::clone(&up);
-    (Processor::behaving(move |_, _| answer(if is_up.load(SeqCst) { 200 } else { 503 }, &[])), up)
-}
-
 /// The bodies that a processor has taken, each once.
 fn ids(processor: &Processor) -> BTreeSet<String> {
     processor.taken().iter().map(|delivery| String::from_utf8(delivery.body.clone()).unwrap()).collect()
@@ -44,7 +38,7 @@ const PROBE_OFTEN: &str = "breaker = { probe_every = \"20ms\" }";
 
 #[test]
 fn events_survive_kill_9_while_their_processor_is_down() {
-    let (processor, up) = down();
+    let (processor, up) = Processor::down();
     let gateway = Gateway::start(&config(&processor.url("/"), PROBE_OFTEN));
     let mut client = gateway.client();
     for event in 0..200 {
@@ -121,7 +115,7 @@ fn what_was_delivered_is_not_delivered_again_after_an_orderly_end() {
 
 #[test]
 fn what_waits_when_it_ends_is_kept_and_the_exit_code_is_0() {
-    let (processor, up) = down();
+    let (processor, up) = Processor::down();
     let gateway = Gateway::start_with("drain_timeout = \"200ms\"", &config(&processor.url("/"), PROBE_OFTEN));
     for event in 0..50 {
         assert_eq!(gateway.post("/hooks/s", &[], event.to_string().as_bytes()).status, 202);
@@ -135,7 +129,7 @@ fn what_waits_when_it_ends_is_kept_and_the_exit_code_is_0() {
 
 #[test]
 fn a_dead_processor_holds_no_other_route() {
-    let (dead, _) = down();
+    let (dead, _) = Processor::down();
     let alive = Processor::start();
     let other =
         format!("[[route]]\nname = \"alive\"\nfrom = {{ source = \"s\" }}\nto = {{ http = \"{}\" }}\n", alive.url("/"));
@@ -209,7 +203,7 @@ fn a_second_process_on_the_directory_is_told_who_has_it() {
 
 #[test]
 fn a_full_journal_refuses_says_so_and_recovers_when_its_routes_have_caught_up() {
-    let (processor, up) = down();
+    let (processor, up) = Processor::down();
     let keys = "max_size = \"8MiB\"\nsegment_size = \"1MiB\"\nretain = { age = \"1s\", size = \"1MiB\" }\n";
     let gateway = Gateway::start_prepared(&config(&processor.url("/"), PROBE_OFTEN), |dir| {
         let file = dir.join("hookgate.toml");

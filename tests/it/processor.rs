@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
@@ -46,6 +47,13 @@ impl Processor {
             answer(200, &[])
         });
         (processor, gate)
+    }
+
+    /// Answers 503 until the test says that it is up.
+    pub fn down() -> (Self, Arc<AtomicBool>) {
+        let up = Arc::new(AtomicBool::new(false));
+        let is_up = Arc::clone(&up);
+        (Self::behaving(move |_, _| answer(if is_up.load(SeqCst) { 200 } else { 503 }, &[])), up)
     }
 
     /// Takes everything, at an address that must be free.

@@ -8,19 +8,19 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
 
 use crate::client::{Answer, Client};
 use crate::gateway::{Gateway, wait_until};
-use crate::processor::{Processor, answer};
+use crate::keeps_what_it_acknowledged::config;
+use crate::processor::Processor;
 
 #[test]
 fn every_success_is_written_after_a_sync_of_its_event() {
     if !can_trace() {
         return;
     }
-    let (processor, _) = down();
+    let (processor, _) = Processor::down();
     let gateway = Gateway::start_under(&traced(CALLS, &[]), "", &config(&processor.url("/"), ""));
     let mut client = gateway.client();
     for event in 0..20 {
@@ -48,7 +48,7 @@ fn a_failed_sync_is_a_refusal_and_its_file_is_never_synced_again() {
     if !can_trace() {
         return;
     }
-    let (processor, up) = down();
+    let (processor, up) = Processor::down();
     let fault = format!("inject=fdatasync:error=EIO:when={AFTER_START}");
     let keys = "breaker = { probe_every = \"20ms\" }";
     let gateway = Gateway::start_under(
@@ -136,7 +136,7 @@ fn a_full_disk_refuses_idles_and_recovers_when_its_routes_have_caught_up() {
     if !succeeds(Command::new("unshare").args([namespaces, "sh", "-c", try_out])) {
         return eprintln!("skipped: no file system can be mounted here");
     }
-    let (processor, up) = down();
+    let (processor, up) = Processor::down();
     let keys = "breaker = { probe_every = \"20ms\" }";
     let under = ["unshare", namespaces, "sh", "-c", mount];
     let gateway = Gateway::start_under(&under, "segment_size = \"1MiB\"", &config(&processor.url("/"), keys));
@@ -220,30 +220,6 @@ fn stays_idle(gateway: &Gateway) {
     let used = gateway.ticks() - before;
     assert!(used < 100, "it used {used} ticks of about 200 while it waited for room");
     assert_eq!(gateway.log().text().matches("the journal takes no events").count(), 1);
-}
-
-fn config(url: &str, route_keys: &str) -> String {
-    format!(
-        r#"[[source]]
-        name = "s"
-        auth = "none"
-        event_type = {{ header = "X-Type" }}
-        delivery_id = {{ header = "X-Id" }}
-        [[route]]
-        name = "r"
-        from = {{ source = "s" }}
-        to = {{ http = "{url}", timeout = "5s" }}
-        retry = {{ attempts = 1000, first = "1ms", max = "20ms" }}
-        {route_keys}
-        "#
-    )
-}
-
-/// A processor that is down until the test says otherwise: until then no route's progress is synced between the events.
-fn down() -> (Processor, Arc<AtomicBool>) {
-    let up = Arc::new(AtomicBool::new(false));
-    let is_up = Arc::clone(&up);
-    (Processor::behaving(move |_, _| answer(if is_up.load(SeqCst) { 200 } else { 503 }, &[])), up)
 }
 
 /// An event whose id is its body.
