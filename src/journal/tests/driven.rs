@@ -87,6 +87,9 @@ impl Driven {
             }
         }
         self.parts.writer.commit();
+        while self.parts.writer.has_more() {
+            self.parts.writer.commit();
+        }
         self.run_errands();
     }
 

@@ -24,7 +24,7 @@ fn small(name: &str, events: usize) -> RouteConfig {
 /// Routes that read from this disk what was synced to it.
 fn bench(disk: &Arc<Disk>, workers: usize, routes: Vec<(RouteConfig, SinkFactory)>) -> Bench {
     let bench = Bench::new(workers, routes);
-    bench.routes.dispatch(disk.log(), disk.synced()).unwrap();
+    bench.routes.dispatch(disk.log(), disk.synced(), disk.open()).unwrap();
     bench
 }
 
@@ -188,18 +188,24 @@ fn a_drain_keeps_what_was_delivered_out_of_order() {
     patient.retry.max = Duration::from_secs(3_600);
     let first = bench(&disk, 2, vec![(patient, down())]);
     append(&first, &disk, 500);
-    first.wait_for("a", "all have been tried", |status| status.delivered == 450 && status.parked == 50);
+    first.wait_for("a", "all have been tried, and what failed is parked", |status| {
+        append(&first, &disk, 0);
+        status.delivered == 450 && status.parked == 50 && status.lag == 0
+    });
     assert_eq!(first.routes.drain(Duration::from_secs(60)), []);
-    assert_eq!(first.status("a").parked, 0);
+    assert_eq!(first.status("a").queued_events, 0);
     drop(first);
     disk.append(0);
     let seen = Arc::new(Mutex::new(BTreeSet::new()));
+    let mut at_once = small("a", 1_000);
+    at_once.retry.max = Duration::ZERO;
     let second = bench(
         &disk,
         2,
-        vec![(small("a", 1_000), {
+        vec![(at_once, {
             let seen = Arc::clone(&seen);
             sink(move |delivery| {
+                assert_eq!(delivery.attempt(), 2);
                 assert!(seen.lock().unwrap().insert(number(delivery)));
                 Outcome::Delivered
             })
