@@ -13,7 +13,7 @@ use crate::event::{Event, Sequence};
 use crate::journal::{Parked, ReadParked};
 use crate::routes::{Log, Progress};
 
-const RUNS: usize = 100;
+const RUNS: usize = 50;
 const STEPS: usize = 300;
 const WINDOW: usize = 40;
 
