@@ -30,7 +30,7 @@ pub(crate) struct Parked {
     /// What else the route knows of it, in its own form.
     pub(crate) state: Vec<u8>,
     pub(crate) event: Event,
-    /// Who else than dispatch is to be told whether it is safe.
+    /// Who else than dispatch is to be told whether it is safe: a channel with room for that.
     pub(crate) told: Option<Sender<Result<Sequence, Refusal>>>,
 }
 

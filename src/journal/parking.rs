@@ -54,7 +54,7 @@ impl Parking {
             outcomes.push(outcome(parked, Some(sequence)));
             if let Some(told) = parked.told.take() {
                 // Who has asked may be gone.
-                let _ = told.send(Ok(sequence));
+                let _ = told.try_send(Ok(sequence));
             }
         }
         std::mem::take(&mut self.taken).into_iter().map(|parked| Item::Parked(Box::new(parked)))
@@ -78,7 +78,7 @@ fn tell_refused(parked: impl ExactSizeIterator<Item = Parked>, refusal: Refusal,
     let refuse = |parked: Parked| {
         if let Some(told) = &parked.told {
             // Likewise.
-            let _ = told.send(Err(refusal));
+            let _ = told.try_send(Err(refusal));
         }
         outcome(&parked, None)
     };

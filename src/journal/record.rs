@@ -254,8 +254,8 @@ fn parked(flags: u8, mut payload: &[u8]) -> Option<ParkedParts<'_>> {
         route: std::str::from_utf8(take_counted(&mut payload)?).ok()?,
         due_ms: take_u64(&mut payload)?,
         attempts: take_u32(&mut payload)?,
-        original: take_place(&mut payload)?,
-        replaces: take_place(&mut payload)?,
+        original: place(take_u64(&mut payload)?),
+        replaces: place(take_u64(&mut payload)?),
         state: take_counted(&mut payload)?,
         event: event(flags, payload)?,
     })
@@ -277,7 +277,7 @@ fn open(mut payload: &[u8]) -> Option<Vec<(&str, Vec<Listed>)>> {
             listed.push(Listed {
                 sequence: Sequence(take_u64(&mut list)?),
                 due_ms: take_u64(&mut list)?,
-                original: take_place(&mut list)?,
+                original: place(take_u64(&mut list)?),
                 offset: u64::from(take_u32(&mut list)?) * BLOCK as u64,
             });
         }
@@ -286,9 +286,8 @@ fn open(mut payload: &[u8]) -> Option<Vec<(&str, Vec<Listed>)>> {
     Some(all)
 }
 
-fn take_place(from: &mut &[u8]) -> Option<Option<Sequence>> {
-    let place = take_u64(from)?;
-    Some((place > 0).then_some(Sequence(place)))
+fn place(number: u64) -> Option<Sequence> {
+    (number > 0).then_some(Sequence(number))
 }
 
 /// Bytes with their number before them.

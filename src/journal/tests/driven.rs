@@ -81,8 +81,8 @@ impl Driven {
         original: Option<u64>,
     ) -> Vec<Result<Sequence, Refusal>> {
         let original = original.map(Sequence);
-        let parked = |&number: &u64| self.parked(route, number, original, original);
-        let (parking, told): (Vec<_>, Vec<_>) = numbers.iter().map(parked).unzip();
+        let each = |&number: &u64| parked(route, number, original, original);
+        let (parking, told): (Vec<_>, Vec<_>) = numbers.iter().map(each).unzip();
         self.parts.shared.control(|control| control.parking.extend(parking));
         self.turn();
         told.into_iter().map(|told: Receiver<_>| told.try_recv().unwrap()).collect()
@@ -90,23 +90,10 @@ impl Driven {
 
     /// Parks an event again that was received first of all.
     pub(super) fn park_again(&mut self, route: &str, number: u64, replaces: u64) -> Result<Sequence, Refusal> {
-        let (parked, told) = self.parked(route, number, Some(Sequence(1)), Some(Sequence(replaces)));
+        let (parked, told) = parked(route, number, Some(Sequence(1)), Some(Sequence(replaces)));
         self.parts.shared.control(|control| control.parking.push(parked));
         self.turn();
         told.try_recv().unwrap()
-    }
-
-    fn parked(
-        &self,
-        route: &str,
-        number: u64,
-        original: Option<Sequence>,
-        replaces: Option<Sequence>,
-    ) -> (Parked, Receiver<Result<Sequence, Refusal>>) {
-        let (told, outcome) = unbounded();
-        let (state, event) = (b"state".to_vec(), event(number));
-        let told = Some(told);
-        (Parked { route: route.into(), due_ms: 77, attempts: 3, original, replaces, state, event, told }, outcome)
     }
 
     pub(super) fn settle(&mut self, place: u64) {
@@ -189,4 +176,16 @@ impl Driven {
     pub(super) fn shared(&self) -> &crate::journal::shared::Shared {
         &self.parts.shared
     }
+}
+
+fn parked(
+    route: &str,
+    number: u64,
+    original: Option<Sequence>,
+    replaces: Option<Sequence>,
+) -> (Parked, Receiver<Result<Sequence, Refusal>>) {
+    let (told, outcome) = unbounded();
+    let (state, event) = (b"state".to_vec(), event(number));
+    let told = Some(told);
+    (Parked { route: route.into(), due_ms: 77, attempts: 3, original, replaces, state, event, told }, outcome)
 }

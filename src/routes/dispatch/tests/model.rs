@@ -198,7 +198,7 @@ impl World {
                 };
                 let place = entrance.held[at];
                 let original = self.disk.original(place).unwrap_or(place);
-                let keeps_failing = original % 13 == 0 && self.rng.u8(..10) > 0;
+                let keeps_failing = original.is_multiple_of(13) && self.rng.u8(..10) > 0;
                 if keeps_failing && self.rng.bool() {
                     // It takes long.
                     continue;

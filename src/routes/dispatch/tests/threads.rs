@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use super::fake::Disk;
 use crate::config::{FromStart, QueueConfig, RouteConfig};
-use crate::event::Sequence;
+use crate::event::{Event, Sequence};
+use crate::journal::Parked;
 use crate::routes::tests::{ALL, Bench, closed_gate, failed, gated, ok, route, sink, wait};
-use crate::routes::{Delivery, FailureKind, Lost, Outcome, Progress, SinkFactory};
+use crate::routes::{Delivery, FailureKind, Log, Lost, Outcome, Progress, SinkFactory};
 
 /// Every sequence is an event.
 #[expect(clippy::unnecessary_wraps, reason = "other journals have gaps")]
@@ -213,6 +214,45 @@ fn a_drain_keeps_what_was_delivered_out_of_order() {
     );
     second.wait_for("a", "the rest is delivered", |status| status.delivered == 50 && status.lag == 0);
     assert!(seen.lock().unwrap().iter().eq(&(0..50).map(|at| at * 10).collect::<Vec<_>>()));
+}
+
+#[test]
+fn an_event_that_somebody_else_parks_goes_to_its_route_alone() {
+    let disk = Disk::new(all);
+    let bench = bench(&disk, 1, vec![(route("a"), sink(ok)), (route("b"), sink(ok))]);
+    let again = Event::for_test("billing", Some("invoice.paid"), "again", &[], b"body");
+    disk.log().park(vec![Parked {
+        route: "b".into(),
+        due_ms: 0,
+        attempts: 0,
+        original: None,
+        replaces: None,
+        state: Vec::new(),
+        event: again,
+        told: None,
+    }]);
+    append(&bench, &disk, 3);
+    bench.wait_for("b", "it is delivered with the others", |status| status.delivered == 4 && status.lag == 0);
+    bench.wait_for("a", "it has its own", |status| status.delivered == 3 && status.lag == 0);
+    wait("it is settled", || {
+        disk.append(0);
+        disk.open().is_empty()
+    });
+}
+
+#[test]
+fn what_the_journal_does_not_take_is_tried_again_from_memory() {
+    let disk = Disk::new(all);
+    disk.is_full.store(true, SeqCst);
+    let fails_once =
+        sink(|delivery| if delivery.attempt() == 1 { failed(FailureKind::Connect) } else { Outcome::Delivered });
+    let bench = bench(&disk, 1, vec![(route("a"), fails_once)]);
+    append(&bench, &disk, 50);
+    bench.wait_for("a", "all are delivered", |status| {
+        append(&bench, &disk, 0);
+        status.delivered == 50 && status.lag == 0 && status.queued_events == 0
+    });
+    assert_eq!(disk.open(), []);
 }
 
 #[test]
