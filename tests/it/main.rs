@@ -37,6 +37,8 @@ mod keeps_what_it_acknowledged;
 
 mod looks_into_the_journal;
 
+mod parks_what_fails;
+
 mod refuses_forgeries;
 
 mod retries_and_buries;
