@@ -18,6 +18,8 @@
 //! What a route has taken is delivered, parked or in its dead letters, and holds its place in the bounds of the route's
 //! queue until it is one of the first and last.
 
+mod attempts;
+
 mod breaker;
 
 mod counts;
