@@ -31,6 +31,8 @@ pub(super) enum Kind {
     Checkpoint = 3,
     /// The routes and their rules, from here on. Written by nobody yet, and passed over.
     RoutesChanged = 4,
+    /// In the place of what was damaged and taken out by a repair. Kinds 5 to 7 are of other records.
+    Removed = 8,
 }
 
 /// How far a route has come. The journal keeps it and looks at none of it.
@@ -53,6 +55,8 @@ pub(super) enum Record<'bytes> {
     Checkpoint(Vec<(&'bytes str, RouteProgress)>),
     /// Nothing this version acts on.
     RoutesChanged,
+    /// What stood here was damaged.
+    Removed,
 }
 
 /// Appends an event.
@@ -109,6 +113,13 @@ pub(super) fn write_progress<'p>(
     end(start, to);
 }
 
+/// Fills up with [`Kind::Removed`] until there are `length` bytes.
+pub(super) fn write_removed(length: usize, to: &mut Vec<u8>) {
+    let start = begin(Kind::Removed, to);
+    to.resize(length.max(to.len()), 0);
+    end(start, to);
+}
+
 fn begin(kind: Kind, to: &mut Vec<u8>) -> usize {
     let start = to.len();
     to.extend_from_slice(&[0, 0, 0, 0, kind as u8, 0, 0, 0]);
@@ -133,6 +144,7 @@ pub(super) fn take<'bytes>(bytes: &mut &'bytes [u8]) -> Option<Record<'bytes>> {
         kind if kind == Kind::Progress as u8 => Record::Progress(progress(payload)?),
         kind if kind == Kind::Checkpoint as u8 => Record::Checkpoint(progress(payload)?),
         kind if kind == Kind::RoutesChanged as u8 => Record::RoutesChanged,
+        kind if kind == Kind::Removed as u8 => Record::Removed,
         _ => return None,
     };
     *bytes = rest;

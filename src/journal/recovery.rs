@@ -164,7 +164,12 @@ pub(super) fn chain(headers: Vec<Header>) -> Result<(Vec<Header>, Vec<Header>), 
 }
 
 /// The index of the first segment that must be read whole.
-fn read_from(disk: &dyn Disk, chain: &[Header], windows: &[IdWindow], now: SystemTime) -> Result<usize, JournalError> {
+pub(super) fn read_from(
+    disk: &dyn Disk,
+    chain: &[Header],
+    windows: &[IdWindow],
+    now: SystemTime,
+) -> Result<usize, JournalError> {
     let Some(mut from) = chain.len().checked_sub(1) else { return Ok(0) };
     while from > 0
         && let Some(header) = chain.get(from)
@@ -295,7 +300,7 @@ impl<'w> Read<'w> {
                 Record::Progress(some) => {
                     self.progress.extend(some.into_iter().map(|(route, progress)| (route.into(), progress)));
                 }
-                Record::RoutesChanged => {}
+                Record::RoutesChanged | Record::Removed => {}
             }
         }
         (events == batch.events).then_some(())

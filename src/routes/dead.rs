@@ -57,10 +57,7 @@ enum Order {
 impl DeadLetters {
     /// Makes the directory if need be, proves that it can be written to, and starts the thread. It keeps the log of attempts
     /// too, if one is to be kept: where, and of how many bytes.
-    pub(super) fn start(
-        dir: &Path,
-        attempts: Option<(&Path, u64)>,
-    ) -> Result<(Self, JoinHandle<()>), RoutesError> {
+    pub(super) fn start(dir: &Path, attempts: Option<(&Path, u64)>) -> Result<(Self, JoinHandle<()>), RoutesError> {
         prepare(dir).map_err(|source| RoutesError::DeadDir { dir: dir.to_owned(), source })?;
         let (orders, received) = unbounded();
         let (notes, attempts) = match attempts {
@@ -84,13 +81,7 @@ impl DeadLetters {
     }
 
     /// Notes how an attempt that has just ended went.
-    pub(super) fn note(
-        &self,
-        route: &Arc<str>,
-        waiting: &Waiting,
-        outcome: &Outcome,
-        span: (SystemTime, Duration),
-    ) {
+    pub(super) fn note(&self, route: &Arc<str>, waiting: &Waiting, outcome: &Outcome, span: (SystemTime, Duration)) {
         if self.notes.note(route, waiting, outcome, span) {
             let _ = self.orders.send(Order::Attempts);
         }

@@ -43,6 +43,11 @@ impl Progress {
         self.undone.first().copied().unwrap_or(self.next)
     }
 
+    /// Whether it is done with an event.
+    pub(crate) fn is_done(&self, sequence: Sequence) -> bool {
+        sequence < self.next && self.undone.binary_search(&sequence).is_err()
+    }
+
     pub(super) fn undone(&self) -> &[Sequence] {
         &self.undone
     }

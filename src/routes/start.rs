@@ -56,7 +56,7 @@ pub(super) fn start(
     let mut threads = Threads {
         pools: pools.clone(),
         workers: Vec::new(),
-        dead,
+        dead: dead.clone(),
         disk: Some(disk),
         bell: Arc::clone(&bell),
         dispatch: None,
@@ -69,6 +69,7 @@ pub(super) fn start(
         pools,
         removed: OnceLock::new(),
         bell,
+        dead,
         offer_counts: Mutex::default(),
         closed: AtomicBool::new(false),
     };

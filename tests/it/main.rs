@@ -29,6 +29,8 @@ mod delivers_real_payloads;
 
 mod finds_types_where_providers_put_them;
 
+mod follows_events;
+
 mod isolates_a_slow_route;
 
 mod keeps_its_limits;
@@ -46,5 +48,7 @@ mod shows_what_it_does;
 mod stops_in_order;
 
 mod survives_bad_requests;
+
+mod tells_the_story_of_an_event;
 
 mod tells_the_truth_about_disks;

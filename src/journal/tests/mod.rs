@@ -16,6 +16,8 @@ mod power;
 
 mod reading;
 
+mod repair;
+
 mod room;
 
 mod rot;

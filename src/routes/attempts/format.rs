@@ -20,7 +20,7 @@ use crate::routes::progress::{push_number, take_number};
 
 /// One line of the diary.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::routes) enum Entry {
+pub(super) enum Entry {
     /// An attempt to deliver an event.
     Attempt(Attempt),
     /// A process began to deliver.
@@ -31,18 +31,18 @@ pub(in crate::routes) enum Entry {
 
 /// An attempt to deliver an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::routes) struct Attempt {
-    pub(in crate::routes) route: Arc<str>,
+pub(super) struct Attempt {
+    pub(super) route: Arc<str>,
     /// 1 for the first.
-    pub(in crate::routes) number: u32,
+    pub(super) number: u32,
     /// The event's place in the journal; `None` if it was nowhere but in memory.
-    pub(in crate::routes) sequence: Option<Sequence>,
+    pub(super) sequence: Option<Sequence>,
     /// Which event: see [`key`].
-    pub(in crate::routes) key: u64,
-    pub(in crate::routes) started: SystemTime,
-    pub(in crate::routes) took: Duration,
+    pub(super) key: u64,
+    pub(super) started: SystemTime,
+    pub(super) took: Duration,
     /// What failed, and the first bytes of the answer; `None` if it was delivered.
-    pub(in crate::routes) failure: Option<(FailureKind, Box<str>)>,
+    pub(super) failure: Option<(FailureKind, Box<str>)>,
 }
 
 /// An event, hashed (FNV-1a): the log holds no ids. Two that meet tell each other's story, which nobody would gain by

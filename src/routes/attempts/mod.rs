@@ -18,6 +18,5 @@ mod note;
 mod read;
 
 pub(super) use self::files::AttemptFiles;
-pub(super) use self::format::Entry;
 pub(super) use self::note::Notes;
 pub(crate) use self::read::{AttemptsOf, Run, Told, read_attempts};

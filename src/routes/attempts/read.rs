@@ -116,11 +116,8 @@ mod tests {
         let event = Event::for_test("s", None, "wanted", &[], b"");
         let other = Event::for_test("s", None, "other", &[], b"");
         let since = SystemTime::now() - Duration::from_millis(1);
-        let failed = Outcome::Failed(Failure {
-            kind: FailureKind::Status(503),
-            detail: "busy".into(),
-            retry_after: None,
-        });
+        let failed =
+            Outcome::Failed(Failure { kind: FailureKind::Status(503), detail: "busy".into(), retry_after: None });
         for (process, outcome) in [failed, Outcome::Delivered].iter().enumerate() {
             let (notes, mut files) = AttemptFiles::open(dir.path(), 1 << 20);
             let waiting = Waiting::new(event.clone(), Some(Sequence(7)), Duration::ZERO);
