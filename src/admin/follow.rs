@@ -44,8 +44,11 @@ impl Body for Lines {
     }
 }
 
-/// Pieces that wait for a client, of up to [`READ_BYTES`] of events each.
+/// Pieces that wait for a client.
 const PIECES: usize = 4;
+
+/// Bytes of lines in one.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// Bodies that are read at once. The ring is locked as long as it takes to count up to so much.
 const READ_BYTES: usize = 256 << 10;
@@ -93,10 +96,12 @@ impl Follower {
                 }
                 continue;
             }
-            for (sequence, event) in &events {
-                self.push_line(*sequence, event, &mut text);
+            for (sequence, event) in events {
+                self.push_line(sequence, &event, &mut text);
+                if text.len() >= PIECE_BYTES && lines.send(std::mem::take(&mut text).into()).await.is_err() {
+                    return;
+                }
             }
-            drop(events);
             if !text.is_empty() && lines.send(text.into()).await.is_err() {
                 return;
             }

@@ -1,5 +1,6 @@
 //! One HTTP request of a command, and its answer.
 
+use std::fmt::Write;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -161,7 +162,8 @@ pub(super) fn encoded(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            // Writing to a string cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
         }
     }
     encoded

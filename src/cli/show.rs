@@ -79,7 +79,7 @@ impl Show {
         };
         let mut target = format!("/events?id={}", encoded(&self.id));
         if let Some(source) = &self.source {
-            target.push_str(&format!("&source={}", encoded(source)));
+            let _ = write!(target, "&source={}", encoded(source));
         }
         let answer =
             match Request::to_admin(&address, token.as_ref(), &target)?.send_patiently("looking through the journal") {

@@ -79,7 +79,7 @@ struct Event {
     received: String,
     source: String,
     #[serde(rename = "type")]
-    event_type: Option<String>,
+    kind: Option<String>,
     id: String,
     bytes: u64,
     routes: Vec<String>,
@@ -88,7 +88,7 @@ struct Event {
 impl Event {
     fn text(&self) -> String {
         let routes = if self.routes.is_empty() { "no route".to_owned() } else { self.routes.join(", ") };
-        let event_type = self.event_type.as_deref().unwrap_or("-");
+        let event_type = self.kind.as_deref().unwrap_or("-");
         let (source, event_type, id) = (visible(&self.source), visible(event_type), visible(&self.id));
         format!("{}  {source}  {event_type}  {id}  {} B  {routes}", self.received, self.bytes)
     }

@@ -161,9 +161,9 @@ pub(super) fn plan(disk: &dyn Disk, routes: &[&str], advance: &mut dyn FnMut(u64
     }
     let restarted = restarted.into_iter().map(str::to_owned).collect();
     if said {
-        plan.repair.restarted = restarted
+        plan.repair.restarted = restarted;
     } else {
-        plan.repair.forgotten = restarted
+        plan.repair.forgotten = restarted;
     }
     Ok(plan)
 }

@@ -61,7 +61,7 @@ fn each_attempt_is_told_while_the_gateway_runs_and_after_it_has_stopped() {
     let processor = Processor::behaving(move |_, count| if count < 2 { busy() } else { answer(200, &[]) });
     let gateway = Gateway::start(&config(&processor.url("/"), "durable"));
     assert_eq!(gateway.post("/hooks/s?q=1", &[("X-Id", "evt-1"), ("X-Type", "a.b")], b"{\"n\":1}").status, 202);
-    gateway.wait_for_metric("hookgate_deliveries_total", &["route=\"r\""], 1.0);
+    gateway.wait_for_metric("hookgate_deliveries_total", &["route=\"r\"", "outcome=\"delivered\""], 1.0);
 
     let running = story(&show(&gateway, "evt-1", &["--json", "--source", "s"]));
     assert_eq!(states(&running), [("r".to_owned(), "delivered".to_owned())]);
@@ -130,7 +130,7 @@ fn of_an_event_in_memory_its_attempts_are_told() {
     let processor = Processor::behaving(|_, count| answer(if count < 1 { 500 } else { 200 }, &[]));
     let gateway = Gateway::start(&config(&processor.url("/"), "memory"));
     assert_eq!(gateway.post("/hooks/s", &[("X-Id", "evt-1")], b"{}").status, 202);
-    gateway.wait_for_metric("hookgate_deliveries_total", &["route=\"r\""], 1.0);
+    gateway.wait_for_metric("hookgate_deliveries_total", &["route=\"r\"", "outcome=\"delivered\""], 1.0);
     let told = story(&show(&gateway, "evt-1", &["--json"]));
     assert_eq!(
         (outcomes(&told), &told["sequence"]),
