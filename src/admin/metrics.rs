@@ -14,6 +14,8 @@ pub(super) fn page(observed: &Observed) -> String {
     sources(&mut page, observed);
     refusals(&mut page, observed);
     routes(&mut page, &observed.routes.status());
+    page.metric("hookgate_attempts_dropped_total", "counter", "Attempts that are missing in their log.");
+    page.sample("hookgate_attempts_dropped_total", &[], observed.routes.attempts_dropped());
     if let Some(journal) = &observed.journal {
         self::journal(&mut page, &journal.status());
     }

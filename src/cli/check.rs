@@ -7,9 +7,7 @@ use super::presets::describe;
 use super::table::Table;
 use super::{ConfigFile, output};
 use crate::config::units::{WrittenDuration, WrittenSize};
-use crate::config::{
-    Auth, Config, HttpSink, JournalConfig, RouteConfig, SinkConfig, SourceConfig, TypePattern, WhenFull,
-};
+use crate::config::{Config, HttpSink, JournalConfig, RouteConfig, SinkConfig, SourceConfig, TypePattern, WhenFull};
 use crate::gateway::{Cores, Placement};
 
 /// Options of `hookgate check`.
@@ -87,7 +85,7 @@ fn sources(config: &Config) -> Table {
         table.row([
             source.name.clone(),
             source.path.clone(),
-            proof(&source.auth),
+            source.auth.to_string(),
             type_from(source),
             if source.type_signed { "yes" } else { "no" }.to_owned(),
             source.ack.to_string(),
@@ -96,26 +94,6 @@ fn sources(config: &Config) -> Table {
         ]);
     }
     table
-}
-
-fn proof(auth: &Auth) -> String {
-    let mut kinds = Vec::new();
-    if let Some(signature) = &auth.signature {
-        kinds.push(format!("signature in {}", signature.scheme.header));
-    }
-    if let Some(basic) = &auth.basic {
-        kinds.push(match &basic.url_parameter {
-            Some(name) => format!("basic, or ?{name}="),
-            None => "basic".to_owned(),
-        });
-    }
-    if let Some(key) = &auth.api_key {
-        kinds.push(format!("key in {}", key.header));
-    }
-    if !auth.bearer.is_empty() {
-        kinds.push("bearer token".to_owned());
-    }
-    if kinds.is_empty() { "NONE: anybody may send".to_owned() } else { kinds.join(" and ") }
 }
 
 fn type_from(source: &SourceConfig) -> String {

@@ -31,7 +31,7 @@ pub(crate) use placement::{Cores, Placement};
 use self::durable::JournalLog;
 use self::intake::Intake;
 use self::sources::Sources;
-use crate::admin::{Admin, Observed, ObservedSource};
+use crate::admin::{Admin, Archive, Observed, ObservedSource};
 use crate::admit::AdmissionError;
 use crate::config::{Config, GatewayConfig, SinkConfig, SourceConfig};
 use crate::counters::IoCounters;
@@ -159,6 +159,7 @@ impl Builder {
                     routes: Arc::clone(&routes),
                     journal: journal.clone(),
                     budget: Arc::clone(&budget),
+                    archive: Arc::new(Archive::new(&config)),
                 };
                 Some(
                     Admin::start(address, config.gateway.admin_token.clone(), observed)

@@ -55,6 +55,7 @@ pub(super) struct Route {
 pub(super) struct Batch {
     events: Vec<Waiting>,
     probe: Option<Probe>,
+    taken: Instant,
     _permit: Permit,
 }
 
@@ -220,11 +221,12 @@ impl Route {
             return Take::NotBefore(now);
         }
         self.durable.offer_room(&self.queue);
-        Take::Batch(Batch { events, probe: pass.probe, _permit: permit })
+        Take::Batch(Batch { events, probe: pass.probe, taken: now, _permit: permit })
     }
 
     /// Takes note of what became of a batch, and frees its permit.
     pub(super) fn settle(self: &Arc<Self>, batch: Batch, outcomes: Outcomes, now: Instant) {
+        self.note_attempts(&batch, &outcomes, now);
         match outcomes {
             Outcomes::All(Outcome::Delivered) => {
                 self.tell(lock(&self.gate).succeeded(now));
@@ -254,6 +256,24 @@ impl Route {
             }
         }
         self.durable.offer_room(&self.queue);
+    }
+
+    /// Writes a batch into the diary.
+    fn note_attempts(&self, batch: &Batch, outcomes: &Outcomes, now: Instant) {
+        if !self.dead.notes_attempts() {
+            return;
+        }
+        let took = now.saturating_duration_since(batch.taken);
+        let span = (SystemTime::now().checked_sub(took).unwrap_or(SystemTime::UNIX_EPOCH), took);
+        match outcomes {
+            Outcomes::All(outcome) => {
+                batch.events.iter().for_each(|waiting| self.dead.note(&self.name, waiting, outcome, span));
+            }
+            Outcomes::Each(outcomes) => {
+                let pairs = batch.events.iter().zip(outcomes);
+                pairs.for_each(|(waiting, outcome)| self.dead.note(&self.name, waiting, outcome, span));
+            }
+        }
     }
 
     /// When the next event could be tried, as far as events go: `now` or earlier if one is waiting.

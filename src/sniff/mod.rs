@@ -24,4 +24,5 @@ mod sniffer;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use query::parameter;
 pub(crate) use sniffer::{Sniffer, find};

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// The value of the first parameter called `name`. A value whose percent-encoding is broken or stands for something other
 /// than UTF-8 is not there.
-pub(super) fn parameter<'query>(query: &'query str, name: &str) -> Option<Cow<'query, str>> {
+pub(crate) fn parameter<'query>(query: &'query str, name: &str) -> Option<Cow<'query, str>> {
     query
         .split('&')
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))

@@ -79,6 +79,18 @@ impl Client {
         Some(Answer { status, headers, body })
     }
 
+    /// What is there and comes within a moment, however much that is.
+    pub fn read_until_pause(&mut self) -> Vec<u8> {
+        self.stream.set_read_timeout(Some(std::time::Duration::from_millis(300))).unwrap();
+        let mut read = std::mem::take(&mut self.buffered);
+        let mut chunk = [0; 64 << 10];
+        while let Ok(count @ 1..) = self.stream.read(&mut chunk) {
+            read.extend_from_slice(&chunk[..count]);
+        }
+        self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        read
+    }
+
     /// Whether the other side has closed, nothing more having come.
     pub fn is_closed(&mut self) -> bool {
         self.answer().is_none()

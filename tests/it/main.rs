@@ -29,6 +29,8 @@ mod delivers_real_payloads;
 
 mod finds_types_where_providers_put_them;
 
+mod follows_events;
+
 mod isolates_a_slow_route;
 
 mod keeps_its_limits;
@@ -50,5 +52,7 @@ mod stops_in_order;
 mod spends_few_system_calls;
 
 mod survives_bad_requests;
+
+mod tells_the_story_of_an_event;
 
 mod tells_the_truth_about_disks;

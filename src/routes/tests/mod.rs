@@ -89,6 +89,7 @@ pub(in crate::routes) fn config(routes: Vec<RouteConfig>) -> Config {
             max_size: 0,
             retain: RetainConfig { age: Duration::ZERO, size: 0 },
             segment_size: 0,
+            attempts: None,
         },
         sources: Config::parse("[[source]]\nname = \"billing\"\nauth = \"none\"", Path::new("test")).unwrap().sources,
         routes,
