@@ -4,6 +4,8 @@
 //! milliseconds, so that ids sort by age. The rest is a start chosen at random for each io thread and a count from there,
 //! which costs no randomness per event.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const RANDOM_BITS: u32 = 80;
 
@@ -17,6 +19,11 @@ impl IdSource {
     /// A source that starts at random.
     pub(crate) fn new() -> Self {
         Self { next: fastrand::u128(..) }
+    }
+
+    /// A wall-clock time as ids have it.
+    pub(crate) fn unix_ms(time: SystemTime) -> u64 {
+        time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
     }
 
     /// The next id, for an event received at `unix_ms`.

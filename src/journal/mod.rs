@@ -72,7 +72,7 @@ pub(crate) use self::inspect::{Inspection, inspect};
 use self::lock::DirLock;
 use self::mutex::locked;
 pub(crate) use self::reader::Reader;
-pub(crate) use self::receipt::{Entrance, Outcome};
+pub(crate) use self::receipt::{Entrance, Outcome, Receipt};
 pub(crate) use self::record::RouteProgress;
 pub(crate) use self::recovery::Recovered;
 use self::shared::Shared;

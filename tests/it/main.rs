@@ -37,9 +37,13 @@ mod keeps_what_it_acknowledged;
 
 mod looks_into_the_journal;
 
+mod reads_compressed_bodies;
+
 mod refuses_forgeries;
 
 mod retries_and_buries;
+
+mod routes_on_what_is_inside;
 
 mod shows_what_it_does;
 
@@ -47,4 +51,8 @@ mod stops_in_order;
 
 mod survives_bad_requests;
 
+mod takes_batches_apart;
+
 mod tells_the_truth_about_disks;
+
+mod understands_formats;
