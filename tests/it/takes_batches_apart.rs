@@ -82,7 +82,7 @@ fn an_id_of_the_request_is_counted_on() {
     }
     gateway.wait_for_metric("hookgate_duplicates_total", &[], 3.0);
     let received = processor.wait_for(3);
-    assert_eq!(ids(&received), ["s:d1.0", "s:d1.1", "s:d1.2"]);
+    assert_eq!(ids(&received), ["s:d1%2E0", "s:d1%2E1", "s:d1%2E2"]);
     assert_eq!(bodies(&received), ["1", "2", "3"]);
 }
 

@@ -103,7 +103,7 @@ fn cloudevents_come_in_three_modes() {
     let structured = [("content-type", "application/cloudevents+json; charset=utf-8")];
     assert_eq!(gateway.post("/hooks/s", &structured, STRUCTURED).status, 202);
     let received = processor.wait_for(1);
-    assert_eq!(type_and_id(&received[0]), (Some("com.example.someevent"), Some("s:/mycontext.C234-1234-1234")));
+    assert_eq!(type_and_id(&received[0]), (Some("com.example.someevent"), Some("s:/mycontext%2EC234-1234-1234")));
     assert_eq!(received[0].body, STRUCTURED);
 
     let binary = [
@@ -125,8 +125,8 @@ fn cloudevents_come_in_three_modes() {
     assert_eq!(gateway.post("/hooks/s", &batch, BATCH).status, 202);
     let mut received = processor.wait_for(4).split_off(2);
     received.sort_by_key(|delivery| delivery.header("hookgate-type").map(ToOwned::to_owned));
-    assert_eq!(type_and_id(&received[0]), (Some("com.example.a"), Some("s:/s.1")));
-    assert_eq!(type_and_id(&received[1]), (Some("com.example.b"), Some("s:/s.2")));
+    assert_eq!(type_and_id(&received[0]), (Some("com.example.a"), Some("s:/s%2E1")));
+    assert_eq!(type_and_id(&received[1]), (Some("com.example.b"), Some("s:/s%2E2")));
     assert!(received.iter().all(|it| it.header("content-type") == Some("application/cloudevents+json")));
     let event: serde_json::Value = serde_json::from_slice(&received[1].body).unwrap();
     assert_eq!(event["data_base64"], "AAEC");
