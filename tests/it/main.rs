@@ -49,6 +49,8 @@ mod shows_what_it_does;
 
 mod stops_in_order;
 
+mod spends_few_system_calls;
+
 mod survives_bad_requests;
 
 mod takes_batches_apart;
