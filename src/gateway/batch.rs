@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::time::{Instant, SystemTime};
 
 use http::request::Parts;
+use http::{HeaderMap, Response};
 use tokio::task::yield_now;
 
 use super::intake::{Intake, Taken};
@@ -17,6 +18,7 @@ use super::sources::Source;
 use crate::config::Ack;
 use crate::event::{Event, IdSource};
 use crate::refusal::Refusal;
+use crate::reply::ReplyBody;
 
 /// A proven request and its way so far.
 pub(super) struct Batch<'request> {
@@ -59,7 +61,7 @@ impl Intake {
         }
         self.counters.source(at).batches.increment();
         Ok(Taken::Event(match events.first() {
-            Some(first) => source.reply.accepted(first.id(), first.event_type()),
+            Some(first) => source.reply.accepted(first.id(), first.event_type(), HeaderMap::new()),
             None => self.accepted_nothing(source, batch.received),
         }))
     }
@@ -101,8 +103,8 @@ impl Intake {
     }
 
     /// There was nothing in it; the answer may still want an id.
-    fn accepted_nothing(&self, source: &Source, received: SystemTime) -> http::Response<crate::reply::ReplyBody> {
+    fn accepted_nothing(&self, source: &Source, received: SystemTime) -> Response<ReplyBody> {
         let id = self.ids.borrow_mut().next(IdSource::unix_ms(received));
-        source.reply.accepted(std::str::from_utf8(&id).unwrap_or_default(), None)
+        source.reply.accepted(std::str::from_utf8(&id).unwrap_or_default(), None, HeaderMap::new())
     }
 }

@@ -168,11 +168,10 @@ impl Source {
     /// Where the events of a request lie in its body, if it is one that carries several.
     pub(super) fn items(&self, head: &Parts, body: &[u8]) -> Result<Option<Vec<Range<usize>>>, Refusal> {
         let items = match &self.split {
-            None => return Ok(None),
             Some(Split::Array(array)) => sniff::elements(body, array),
             Some(Split::Lines) => sniff::lines(body),
             Some(Split::CloudEvents) if sniff::is_batch(&head.headers) => sniff::elements(body, &Pointer(Vec::new())),
-            Some(Split::CloudEvents) => return Ok(None),
+            Some(Split::CloudEvents) | None => return Ok(None),
         };
         items.map(Some).map_err(|error| match error {
             SplitError::NotABatch => Refusal::NotABatch,

@@ -9,10 +9,7 @@ use super::*;
 use crate::config::Pointer;
 use crate::sniff::split::{ITEMS_MAX, SplitError, elements, lines};
 
-fn texts<'body>(
-    body: &'body str,
-    ranges: Result<Vec<std::ops::Range<usize>>, SplitError>,
-) -> Result<Vec<&'body str>, SplitError> {
+fn texts(body: &str, ranges: Result<Vec<std::ops::Range<usize>>, SplitError>) -> Result<Vec<&str>, SplitError> {
     ranges.map(|ranges| ranges.into_iter().map(|range| &body[range]).collect())
 }
 
@@ -27,7 +24,7 @@ fn elements_are_what_stands_between_the_commas() {
     assert_eq!(split("[{},{}]", ""), Ok(vec!["{}", "{}"]));
     assert_eq!(split("\u{feff}[1]", ""), Ok(vec!["1"]));
     assert_eq!(split(r#"{"items":[ ]}"#, "/items"), Ok(vec![]));
-    assert_eq!(split(r#"[[1],[2,3]]"#, "/1"), Ok(vec!["2", "3"]));
+    assert_eq!(split("[[1],[2,3]]", "/1"), Ok(vec!["2", "3"]));
 }
 
 #[test]
@@ -124,7 +121,7 @@ proptest! {
 
     #[test]
     fn lines_are_taken_apart_as_they_were_put_together(documents in prop::collection::vec(document(), 0..6)) {
-        let body: String = documents.iter().map(|document| format!("{document}\n")).collect();
+        let body = documents.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         let found = lines(body.as_bytes()).unwrap().into_iter().map(|range| serde_json::from_str(&body[range]).unwrap());
         prop_assert_eq!(found.collect::<Vec<Value>>(), documents);
     }
