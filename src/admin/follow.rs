@@ -19,6 +19,7 @@ use super::archive::Archive;
 use crate::config::TypePattern;
 use crate::event::{Event, Sequence};
 use crate::journal::{Journal, JournalError, Reader};
+use crate::reply::ReplyBytes;
 use crate::routes;
 
 /// Which events are followed.
@@ -36,11 +37,14 @@ pub(super) struct Filter {
 pub(super) struct Lines(Receiver<Bytes>);
 
 impl Body for Lines {
-    type Data = Bytes;
+    type Data = ReplyBytes;
     type Error = std::convert::Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        self.0.poll_recv(cx).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<ReplyBytes>, Self::Error>>> {
+        self.0.poll_recv(cx).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes.into()))))
     }
 }
 

@@ -82,10 +82,10 @@ impl Journal {
             }
             Verb::Verify(file) => {
                 let config = file.load()?;
-                let Inspection { segments, batches, events, torn_bytes, .. } = read(&config)?;
+                let Inspection { segments, batches, events, parked, torn_bytes, .. } = read(&config)?;
                 let dir = config.journal.events_dir();
                 output::print(format_args!(
-                    "{} is whole: {segments} segments, {batches} batches, {events} events\n{}",
+                    "{} is whole: {segments} segments, {batches} batches, {events} events, {parked} parked\n{}",
                     dir.display(),
                     torn(torn_bytes)
                 ))?;
@@ -131,6 +131,12 @@ fn stats(inspection: &Inspection) -> String {
         }
         None => format!("no events; the next one has the sequence {end}"),
     });
+    if inspection.parked > 0 {
+        lines.push(format!(
+            "{} records of parked events, of which {} wait for another attempt",
+            inspection.parked, inspection.parked_open
+        ));
+    }
     let mut table = Table::new(["route", "position", "lag"]);
     for (route, progress) in progress {
         let lag = end.0.saturating_sub(progress.position.0);
@@ -140,8 +146,20 @@ fn stats(inspection: &Inspection) -> String {
 }
 
 fn stats_json(inspection: &Inspection) -> String {
-    let Inspection { segments, bytes, spare_bytes, oldest, end, events, batches, received, progress, torn_bytes } =
-        inspection;
+    let Inspection {
+        segments,
+        bytes,
+        spare_bytes,
+        oldest,
+        end,
+        events,
+        parked,
+        parked_open,
+        batches,
+        received,
+        progress,
+        torn_bytes,
+    } = inspection;
     let routes: Vec<_> = progress
         .iter()
         .map(|(route, progress)| {
@@ -157,6 +175,8 @@ fn stats_json(inspection: &Inspection) -> String {
         "oldest_sequence": oldest.0,
         "next_sequence": end.0,
         "events": events,
+        "parked_records": parked,
+        "parked": parked_open,
         "batches": batches,
         "first_received": received.map(|(first, _)| time(first)),
         "last_received": received.map(|(_, last)| time(last)),

@@ -42,6 +42,13 @@ pub(crate) struct Found {
     pub(crate) offset: u64,
 }
 
+/// What a segment has of an id.
+#[derive(Default)]
+struct FoundIn {
+    received: Vec<Found>,
+    parked: Vec<Found>,
+}
+
 /// Clocks of a sender's request and of a segment's beginning are the same; an event may still be written a while later.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(60);
 
@@ -87,7 +94,8 @@ impl Search {
         &self.progress
     }
 
-    /// The events of this id, and of this source if one is given: all that are in the first segment that has one. `advance`
+    /// The events of this id, and of this source if one is given: all that are in the first segment that has one. An event
+    /// that is only there as it was parked for another attempt is found as that, with its own sequence. `advance`
     /// is told how many of how many bytes are read.
     pub(crate) fn find(
         &self,
@@ -102,6 +110,7 @@ impl Search {
         }
         let all = order.iter().map(|kept| kept.link.sealed_at).sum();
         let mut read = 0;
+        let mut parked = Vec::new();
         for kept in order {
             let found = self.find_in(kept, id, source, &mut |bytes| advance(read + bytes, all));
             let found = match found {
@@ -109,12 +118,16 @@ impl Search {
                 Err(_) if self.open.as_ref().is_some_and(|shared| !shared.catalog.holds(kept.link.first)) => continue,
                 found => found?,
             };
-            if !found.is_empty() {
-                return Ok(found);
+            if !found.received.is_empty() {
+                return Ok(found.received);
             }
+            parked.extend(found.parked);
             read += kept.link.sealed_at;
         }
-        Ok(Vec::new())
+        // Each attempt left a copy; they differ in nothing that is told here.
+        parked.sort_by_key(|found| found.sequence);
+        parked.dedup_by_key(|found| found.sequence);
+        Ok(parked)
     }
 
     /// Whether events that were received then may be in it.
@@ -129,12 +142,12 @@ impl Search {
         id: &str,
         source: Option<&str>,
         advance: &mut dyn FnMut(u64),
-    ) -> Result<Vec<Found>, JournalError> {
+    ) -> Result<FoundIn, JournalError> {
         let name = Name::Segment(kept.link.first.0).to_string();
         let file = self.disk.open(&name).map_err(JournalError::file("open", &name))?;
         let blocks = Blocks::new(file, kept.link.id, Some(kept.link.sealed_at));
         let mut blocks = blocks.map_err(JournalError::file("read", &name))?;
-        let mut found = Vec::new();
+        let mut found = FoundIn::default();
         let mut offset = BLOCK as u64;
         while offset < kept.link.sealed_at {
             let batch = blocks.batch_at(offset).map_err(JournalError::file("read", &name))?;
@@ -143,13 +156,23 @@ impl Search {
             let mut sequence = batch.first;
             for record in batch.records() {
                 let record = record.ok_or_else(|| damaged("a record cannot be read"))?;
-                let parts = match record {
-                    Record::Event(parts) => parts,
-                    Record::Progress(_) | Record::Checkpoint(_) | Record::RoutesChanged | Record::Removed => continue,
+                let (parts, original) = match record {
+                    Record::Event(parts) => (parts, Some(sequence)),
+                    Record::Parked(parked) => (parked.event, parked.original),
+                    Record::Progress(_)
+                    | Record::Checkpoint(_)
+                    | Record::Settled(_)
+                    | Record::Open(_)
+                    | Record::RoutesChanged
+                    | Record::Removed => continue,
                 };
-                if parts.id == id && source.is_none_or(|source| source == parts.source) {
+                if let Some(original) = original
+                    && parts.id == id
+                    && source.is_none_or(|source| source == parts.source)
+                {
+                    let into = if original == sequence { &mut found.received } else { &mut found.parked };
                     let event = Event::from_parts(&parts, record::now());
-                    found.push(Found { sequence, event, segment: name.clone(), offset });
+                    into.push(Found { sequence: original, event, segment: name.clone(), offset });
                 }
                 sequence = sequence.plus(1);
             }

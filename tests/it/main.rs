@@ -39,6 +39,8 @@ mod keeps_what_it_acknowledged;
 
 mod looks_into_the_journal;
 
+mod parks_what_fails;
+
 mod refuses_forgeries;
 
 mod retries_and_buries;
@@ -46,6 +48,8 @@ mod retries_and_buries;
 mod shows_what_it_does;
 
 mod stops_in_order;
+
+mod spends_few_system_calls;
 
 mod survives_bad_requests;
 
