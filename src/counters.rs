@@ -133,6 +133,8 @@ pub(crate) struct SourceCounters {
     pub(crate) unrouted: Counter,
     /// Deliveries of an id that was already safe: answered with success and not delivered again.
     pub(crate) duplicates: Counter,
+    /// Requests that were taken apart into their events, of which there may be none.
+    pub(crate) batches: Counter,
     /// Handshakes answered.
     pub(crate) handshakes: Counter,
     /// Bytes of accepted bodies.

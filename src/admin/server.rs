@@ -1,6 +1,5 @@
 //! The admin listener: a hyper server on the `control` thread.
 
-use std::borrow::Cow;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -210,8 +209,8 @@ impl Service {
         let Some(id) = sniff::parameter(query, "id") else {
             return answer(StatusCode::BAD_REQUEST, TEXT, "say which event: /events?id=ID\n");
         };
-        let source = sniff::parameter(query, "source").map(Cow::into_owned);
-        let wanted = Wanted { id: id.into_owned(), source };
+        let source = sniff::parameter(query, "source");
+        let wanted = Wanted { id, source };
         if let Some(unknown) = self.unknown(wanted.source.as_deref(), None) {
             return unknown;
         }
@@ -235,7 +234,7 @@ impl Service {
     }
 
     fn tail(&self, query: &str) -> Response<AnswerBody> {
-        let parameter = |name| sniff::parameter(query, name).map(Cow::into_owned);
+        let parameter = |name| sniff::parameter(query, name);
         let since = match parameter("since").map(|seconds| seconds.parse()) {
             None => None,
             Some(Ok(seconds)) => SystemTime::now().checked_sub(Duration::from_secs(seconds)),

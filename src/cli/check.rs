@@ -137,6 +137,9 @@ fn takes(route: &RouteConfig, config: &Config) -> String {
     if route.signed_type {
         parts.push("only signed types".to_owned());
     }
+    for condition in &route.conditions {
+        parts.push(format!("where {}", condition.member));
+    }
     parts.join(", ")
 }
 

@@ -21,6 +21,11 @@ impl IdSource {
         Self { next: fastrand::u128(..) }
     }
 
+    /// A wall-clock time as ids have it.
+    pub(crate) fn unix_ms(time: SystemTime) -> u64 {
+        time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
+    }
+
     /// The next id, for an event received at `unix_ms`.
     pub(crate) fn next(&mut self, unix_ms: u64) -> [u8; 26] {
         self.next = self.next.wrapping_add(1);

@@ -6,6 +6,8 @@
 //! control  admin
 //! ```
 
+mod batch;
+
 mod durable;
 
 mod intake;

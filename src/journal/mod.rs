@@ -81,7 +81,7 @@ use self::lock::DirLock;
 use self::mutex::locked;
 pub(crate) use self::parked::{OpenParked, ParkOutcome, Parked, ReadParked};
 pub(crate) use self::reader::Reader;
-pub(crate) use self::receipt::{Entrance, Outcome};
+pub(crate) use self::receipt::{Entrance, Outcome, Receipt};
 pub(crate) use self::record::RouteProgress;
 pub(crate) use self::recovery::Recovered;
 pub(crate) use self::repair::{Loss, Repair, repair};

@@ -5,7 +5,7 @@
 //!           │ a place in every matching route, then push; wakes after the answers                    │ as there is room
 //!           ▼                                                                                       │
 //!        queue ◀──────────────────────────────────────────────────────────────────────────────────────┘
-//!          └────▶ gate ──▶ pump ──▶ sink ──▶ delivered
+//!          └────▶ gate ──▶ where ──▶ pump ──▶ sink ──▶ delivered
 //!           one per route     │ one per worker   │ failed
 //!                             ◀───── parked ◀────┤ again, later
 //! disk                                           └──▶ dead letters
@@ -35,6 +35,8 @@ mod dispatch;
 mod durable;
 
 mod error;
+
+mod filter;
 
 mod gate;
 

@@ -41,9 +41,13 @@ mod looks_into_the_journal;
 
 mod parks_what_fails;
 
+mod reads_compressed_bodies;
+
 mod refuses_forgeries;
 
 mod retries_and_buries;
+
+mod routes_on_what_is_inside;
 
 mod shows_what_it_does;
 
@@ -55,4 +59,8 @@ mod survives_bad_requests;
 
 mod tells_the_story_of_an_event;
 
+mod takes_batches_apart;
+
 mod tells_the_truth_about_disks;
+
+mod understands_formats;

@@ -39,6 +39,7 @@ pub(in crate::routes) fn route(name: &str) -> RouteConfig {
         name: name.into(),
         from: vec![From { source: 0, types: vec![TypePattern::Any] }],
         signed_type: false,
+        conditions: Vec::new(),
         pool: 0,
         in_flight: 8,
         max_rate: None,
