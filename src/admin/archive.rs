@@ -211,7 +211,7 @@ impl Evidence<'_> {
             (_, true, _) => ("delivered", None),
             (Some(letter), ..) => ("dead", Some(format!("given up at {}: {}", letter.time, letter.reason))),
             (None, false, _) if !told.is_empty() => ("parked", Some("it waits for its next attempt".to_owned())),
-            (None, false, Some(true)) => ("done", Some("the log of attempts does not tell how".to_owned())),
+            (None, false, Some(true)) => ("done", Some(DONE_SOMEHOW.to_owned())),
             (None, false, _) if !has_log => (
                 "queued",
                 Some("or delivered: no log of attempts is kept, and the route is not done with all before".to_owned()),
@@ -243,6 +243,8 @@ impl Evidence<'_> {
         self.of.runs.windows(2).find_map(cut).or(cut_off_now.map(|_| last))
     }
 }
+
+const DONE_SOMEHOW: &str = "or parked for a later attempt: the log of attempts does not tell";
 
 fn attempt(told: &Told) -> AttemptStory {
     let (outcome, detail) = told.failure.clone().unwrap_or_else(|| ("delivered".to_owned(), String::new()));

@@ -39,7 +39,7 @@ pub(super) enum Kind {
     Settled = 6,
     /// All parked events that are open, behind a checkpoint.
     Open = 7,
-    /// In the place of what was damaged and taken out by a repair. Kinds 5 to 7 are of other records.
+    /// In the place of what was damaged and taken out by a repair.
     Removed = 8,
 }
 

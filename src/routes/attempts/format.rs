@@ -35,7 +35,7 @@ pub(super) struct Attempt {
     pub(super) route: Arc<str>,
     /// 1 for the first.
     pub(super) number: u32,
-    /// The event's place in the journal; `None` if it was nowhere but in memory.
+    /// Where in the journal the event was received; `None` if it was nowhere but in memory.
     pub(super) sequence: Option<Sequence>,
     /// Which event: see [`key`].
     pub(super) key: u64,

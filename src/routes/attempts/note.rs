@@ -60,7 +60,7 @@ impl Notes {
         let attempt = Attempt {
             route: Arc::clone(route),
             number: waiting.failed_attempts() + 1,
-            sequence: waiting.sequence(),
+            sequence: waiting.original().or(waiting.sequence()),
             key: key_of(waiting.event()),
             started,
             took,

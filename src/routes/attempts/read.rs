@@ -15,7 +15,7 @@ pub(crate) struct Told {
     pub(crate) route: Arc<str>,
     /// 1 for the first.
     pub(crate) number: u32,
-    /// The event's place in the journal at that time.
+    /// Where in the journal the event was received.
     pub(crate) sequence: Option<Sequence>,
     pub(crate) started: SystemTime,
     pub(crate) took: Duration,
