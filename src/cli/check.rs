@@ -8,7 +8,7 @@ use super::table::Table;
 use super::{ConfigFile, output};
 use crate::config::units::{WrittenDuration, WrittenSize};
 use crate::config::{
-    Auth, Config, HttpSink, JournalConfig, RouteConfig, SinkConfig, SourceConfig, TypePattern, WhenFull,
+    Auth, Config, HttpSink, JournalConfig, ListenConfig, RouteConfig, SinkConfig, SourceConfig, TypePattern, WhenFull,
 };
 use crate::gateway::{Cores, Placement};
 
@@ -52,7 +52,7 @@ fn picture(config: &Config, placement: &Placement) -> String {
     let mut page = String::new();
     // Writing to a string cannot fail.
     let gateway = &config.gateway;
-    let listen: Vec<_> = gateway.listen.iter().map(ToString::to_string).collect();
+    let listen: Vec<_> = gateway.listen.iter().map(listener).collect();
     let admin = gateway.admin.map_or("off".to_owned(), |address| address.to_string());
     let _ = writeln!(page, "listen {}, admin {admin}", listen.join(" and "));
     let _ = writeln!(page, "{}", journal(&config.journal));
@@ -67,6 +67,12 @@ fn picture(config: &Config, placement: &Placement) -> String {
     let _ = writeln!(page, "{}", routes(config));
     let _ = write!(page, "{}", threads(config, placement));
     page
+}
+
+fn listener(listener: &ListenConfig) -> String {
+    let tls = if listener.tls.is_some() { " with TLS" } else { "" };
+    let proxy = if listener.proxy_protocol { " behind the PROXY protocol" } else { "" };
+    format!("{}{tls}{proxy}", listener.address)
 }
 
 /// What is acknowledged as durable, and for how long it is there.
@@ -114,6 +120,9 @@ fn proof(auth: &Auth) -> String {
     }
     if !auth.bearer.is_empty() {
         kinds.push("bearer token".to_owned());
+    }
+    if !auth.client_names.is_empty() {
+        kinds.push(format!("certificate of {}", auth.client_names.join(" or ")));
     }
     if kinds.is_empty() { "NONE: anybody may send".to_owned() } else { kinds.join(" and ") }
 }

@@ -14,6 +14,8 @@ mod gateway;
 
 mod journal;
 
+mod listen;
+
 mod load;
 
 mod nearest;
@@ -50,6 +52,7 @@ mod tests;
 pub use duplicates::DuplicatesConfig;
 pub use gateway::GatewayConfig;
 pub use journal::{JournalConfig, RetainConfig};
+pub use listen::{CertificateFiles, ForwardedHeader, ListenConfig, TlsConfig};
 pub use pool::PoolConfig;
 pub use preset::{Preset, preset, presets};
 pub use problem::{Problem, Problems};
@@ -60,8 +63,8 @@ pub use route::{
 pub use scheme::{Algorithm, Encoding, KeyForm, Scheme, SignatureForm, SignedPart, Stamp, StampPlace, StampUnit};
 pub use secret::Secret;
 pub use source::{
-    Ack, ApiKey, Auth, BasicAuth, Challenge, Locator, Place, Pointer, RefuseConfig, ReplyConfig, SignatureAuth,
-    SourceConfig,
+    Ack, ApiKey, Auth, BasicAuth, Challenge, Locator, Place, Pointer, RefuseConfig, ReplyConfig, SendersConfig,
+    SignatureAuth, SourceConfig,
 };
 pub use starter::starter;
 

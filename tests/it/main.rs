@@ -11,6 +11,8 @@
 
 mod client;
 
+mod encrypted;
+
 mod gateway;
 
 mod processor;
@@ -35,6 +37,8 @@ mod keeps_its_limits;
 
 mod keeps_what_it_acknowledged;
 
+mod limits_who_may_send;
+
 mod looks_into_the_journal;
 
 mod refuses_forgeries;
@@ -42,6 +46,10 @@ mod refuses_forgeries;
 mod retries_and_buries;
 
 mod shows_what_it_does;
+
+mod speaks_http2;
+
+mod speaks_tls;
 
 mod stops_in_order;
 

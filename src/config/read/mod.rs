@@ -8,6 +8,8 @@ mod gateway;
 
 mod journal;
 
+mod listen;
+
 mod locator;
 
 mod names;
@@ -23,6 +25,8 @@ mod route;
 mod scheme;
 
 mod secret;
+
+mod senders;
 
 mod sink;
 

@@ -10,6 +10,7 @@ use super::gateway::{LARGEST_BODY, check_budget};
 use super::locator::{challenge, locators};
 use super::names::Names;
 use super::reply::{refuse, reply};
+use super::senders::senders;
 use crate::config::document::Spot;
 use crate::config::nearest::nearest;
 use crate::config::node::Node;
@@ -61,6 +62,11 @@ fn source<'d>(
     let path = path(&mut table, &name, gateway, paths);
     let preset = table.get("preset").and_then(|node| known_preset(&node));
     let auth = auth(&mut table, preset);
+    let senders = senders(&mut table);
+    if let Some(node) = table.get("client_cert").filter(|_| !asks_for_certificates(gateway)) {
+        node.spot
+            .problem("no listener asks for certificates", "write client_ca = \"ca.pem\" in the `tls` of [gateway]");
+    }
     let event_type = own_locators(&mut table, "event_type", &path, &auth)
         .unwrap_or_else(|| preset.map(|preset| preset.event_type.clone()).unwrap_or_default());
     let delivery_id = own_locators(&mut table, "delivery_id", &path, &auth)
@@ -90,6 +96,7 @@ fn source<'d>(
         preset: preset.map(|preset| preset.name.clone()),
         type_signed: is_type_signed(&auth, &event_type),
         auth,
+        senders,
         event_type,
         delivery_id,
         challenge,
@@ -101,6 +108,11 @@ fn source<'d>(
         refuse,
         keep_headers,
     }
+}
+
+fn asks_for_certificates(gateway: &GatewayConfig) -> bool {
+    let mut tls = gateway.listen.iter().filter_map(|listener| listener.tls.as_ref());
+    tls.any(|tls| tls.client_ca.is_some())
 }
 
 fn path<'d>(table: &mut Table<'d>, name: &str, gateway: &GatewayConfig, taken: &mut Vec<TakenPath<'d>>) -> String {
