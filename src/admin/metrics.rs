@@ -139,17 +139,17 @@ fn routes(page: &mut Exposition, routes: &[RouteStatus]) {
         ("hookgate_dead_letters_total", "counter", "Events given up and written as dead letters.", |route| {
             route.dead as f64
         }),
-        ("hookgate_route_events", "gauge", "Events taken and not done with.", |route| route.queued_events as f64),
+        ("hookgate_route_events", "gauge", "Events in memory, not done with.", |route| route.queued_events as f64),
         ("hookgate_route_bytes", "gauge", "Bytes of their bodies.", |route| route.queued_bytes as f64),
         ("hookgate_route_waiting", "gauge", "Of them, events that were never tried.", |route| route.waiting as f64),
-        ("hookgate_route_parked", "gauge", "Of them, events that wait for another attempt.", |route| {
+        ("hookgate_route_parked", "gauge", "Events that wait for another attempt, most in the journal.", |route| {
             route.parked as f64
         }),
         ("hookgate_route_in_flight", "gauge", "Deliveries in flight.", |route| route.in_flight as f64),
         ("hookgate_route_lag", "gauge", "Sequences between its position and the end of the journal.", |route| {
             route.lag as f64
         }),
-        ("hookgate_route_oldest_seconds", "gauge", "Age of the oldest event not done with.", |route| {
+        ("hookgate_route_oldest_seconds", "gauge", "Age of the oldest of these events in memory.", |route| {
             route.oldest_undelivered.unwrap_or_default().as_secs_f64()
         }),
         ("hookgate_route_paused", "gauge", "1 if the route is paused.", |route| f64::from(u8::from(route.paused))),

@@ -44,10 +44,10 @@ impl Journal {
             }
             Verb::Verify(file) => {
                 let config = file.load()?;
-                let Inspection { segments, batches, events, torn_bytes, .. } = read(&config)?;
+                let Inspection { segments, batches, events, parked, torn_bytes, .. } = read(&config)?;
                 let dir = config.journal.events_dir();
                 output::print(format_args!(
-                    "{} is whole: {segments} segments, {batches} batches, {events} events\n{}",
+                    "{} is whole: {segments} segments, {batches} batches, {events} events, {parked} parked\n{}",
                     dir.display(),
                     torn(torn_bytes)
                 ))?;
@@ -97,6 +97,12 @@ fn stats(inspection: &Inspection) -> String {
         }
         None => format!("no events; the next one has the sequence {end}"),
     });
+    if inspection.parked > 0 {
+        lines.push(format!(
+            "{} records of parked events, of which {} wait for another attempt",
+            inspection.parked, inspection.parked_open
+        ));
+    }
     let mut table = Table::new(["route", "position", "lag"]);
     for (route, progress) in progress {
         let lag = end.0.saturating_sub(progress.position.0);

@@ -30,6 +30,8 @@ pub struct RouteConfig {
     pub from_start: FromStart,
     /// When and how often a failed delivery is tried again.
     pub retry: RetryConfig,
+    /// Failed events of the journal that may wait there for another attempt. With so many it takes no new ones.
+    pub max_parked: usize,
     /// When to stop trying a processor that is down.
     pub breaker: BreakerConfig,
     /// The processor.

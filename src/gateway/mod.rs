@@ -305,7 +305,7 @@ fn start_journal(config: &Config, routes: &Arc<Routes>) -> Result<Option<Arc<Jou
     let waker = routes.waker();
     journal.reader().on_published(Arc::new(move || waker.wake()));
     let log = JournalLog::new(Arc::clone(&journal));
-    routes.dispatch(log, durable::saved_progress(&recovered)).map_err(StartError::resource)?;
+    routes.dispatch(log, durable::saved_progress(&recovered), recovered.parked).map_err(StartError::resource)?;
     Ok(Some(journal))
 }
 

@@ -16,7 +16,7 @@
 //! dispatch, are done when they are delivered or in the dead letters, and come again if the process ends before.
 //!
 //! What a route has taken is delivered, parked or in its dead letters, and holds its place in the bounds of the route's
-//! queue until it is one of the first and last.
+//! queue until it is one of the first and last. An event of the journal is parked there, and gives its place back too.
 
 mod breaker;
 
@@ -33,6 +33,8 @@ mod durable;
 mod error;
 
 mod gate;
+
+mod history;
 
 mod intake;
 
@@ -91,6 +93,7 @@ pub(crate) use self::status::RouteStatus;
 use self::table::Table;
 use crate::config::Config;
 use crate::event::Sequence;
+use crate::journal::OpenParked;
 
 /// All routes and the threads that serve them.
 #[derive(Debug)]
@@ -149,10 +152,16 @@ impl Routes {
     /// Starts to deliver what is in the journal, with the routes where `saved` says, and new ones where they are configured
     /// to begin. Progress of routes that are not configured is kept as it is. To be called once, before anything is written
     /// to the journal: with the first of it the places of new routes are recorded.
-    pub(crate) fn dispatch(&self, log: impl Log, saved: Vec<(Arc<str>, Progress)>) -> Result<(), RoutesError> {
+    /// `parked` are the events that wait for another attempt.
+    pub(crate) fn dispatch(
+        &self,
+        log: impl Log,
+        saved: Vec<(Arc<str>, Progress)>,
+        parked: Vec<OpenParked>,
+    ) -> Result<(), RoutesError> {
         let mut threads = lock(&self.threads);
         let Some(threads) = threads.as_mut() else { return Ok(()) };
-        let dispatch = Dispatch::new(Box::new(log), saved, &self.shared, self.shared.add_offer_counts());
+        let dispatch = Dispatch::new(Box::new(log), saved, parked, &self.shared, self.shared.add_offer_counts());
         threads.add_dispatch(dispatch.start()?);
         Ok(())
     }

@@ -23,6 +23,7 @@ use super::retry::{self, Reason, Verdict};
 use super::waiting::Waiting;
 use crate::config::{FromStart, RetryConfig, RouteConfig, WhenFull};
 use crate::event::{Event, Sequence};
+use crate::journal::ReadParked;
 
 /// One route.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub(super) struct Route {
     pub(super) pool: usize,
     pub(super) when_full: WhenFull,
     pub(super) from_start: FromStart,
+    /// Events it may have parked in the journal before it waits.
+    pub(super) max_parked: usize,
     /// Its side towards dispatch.
     pub(super) durable: Durable,
     pub(super) counts: DeliveryCounts,
@@ -74,6 +77,7 @@ impl Route {
             pool: config.pool,
             when_full: config.when_full,
             from_start: config.from_start,
+            max_parked: config.max_parked,
             durable: Durable::new(bell),
             counts: DeliveryCounts::default(),
             in_flight_max,
@@ -122,6 +126,23 @@ impl Route {
 
     /// Takes an event of the journal. `false` if there is no room; dispatch is woken when there is.
     pub(super) fn take_from_journal(&self, sequence: Sequence, event: &Event) -> bool {
+        let has_room = self.reserve_for_journal(event);
+        if has_room {
+            self.queue.push(Waiting::new(event.clone(), Some(sequence), self.outages()));
+        }
+        has_room
+    }
+
+    /// Takes an event back that was parked in the journal, likewise. It goes out before those that were never tried.
+    pub(super) fn take_back(&self, place: Sequence, read: ReadParked, due: Instant) -> bool {
+        let has_room = self.reserve_for_journal(&read.event);
+        if has_room {
+            self.parked.park(Waiting::parked(read, place, self.outages()), due);
+        }
+        has_room
+    }
+
+    fn reserve_for_journal(&self, event: &Event) -> bool {
         let bytes = event.body().len();
         if !self.queue.reserve(bytes) {
             self.durable.want(bytes);
@@ -131,8 +152,29 @@ impl Route {
             self.durable.want_nothing();
         }
         self.durable.hold();
-        self.queue.push(Waiting::new(event.clone(), Some(sequence), self.outages()));
         true
+    }
+
+    /// An event is safe where it is parked now: its place is given back.
+    pub(super) fn parked_in_journal(&self, waiting: &Waiting) {
+        self.durable.let_go();
+        self.queue.release(waiting.bytes());
+        self.durable.offer_room(&self.queue);
+    }
+
+    /// An event could not be parked in the journal and keeps its place. The caller has to wake a worker of the pool.
+    pub(super) fn park_in_memory(&self, waiting: Waiting, due: Instant) {
+        self.parked.park(waiting, due);
+    }
+
+    /// What is kept of an event beside itself when it is parked in the journal.
+    pub(super) fn state_of(&self, waiting: &Waiting) -> Vec<u8> {
+        waiting.state(self.outages())
+    }
+
+    /// The longest an event waits for its next attempt.
+    pub(super) fn longest_backoff(&self) -> Duration {
+        self.retry.max
     }
 
     // Workers.
@@ -248,15 +290,23 @@ impl Route {
         if !counts {
             // The processor and the breaker, not the backoff, say when it goes out again.
             let wish = failure.retry_after.unwrap_or_default().min(self.retry.max);
-            return self.parked.park(waiting, now + wish);
+            return self.park(waiting, now + wish);
         }
         let age = waiting.age(self.outages(), now);
         let attempts = waiting.failed_attempts() + 1;
         let verdict = retry::verdict(&self.retry, &failure, attempts, age, fastrand::f64());
         waiting.add_attempt(failure, SystemTime::now());
         match verdict {
-            Verdict::Again(wait) => self.parked.park(waiting, now + wait),
+            Verdict::Again(wait) => self.park(waiting, now + wait),
             Verdict::Dead(reason) => self.bury(waiting, reason),
+        }
+    }
+
+    fn park(&self, waiting: Waiting, due: Instant) {
+        if waiting.sequence().is_some() {
+            self.durable.failed(waiting, due);
+        } else {
+            self.parked.park(waiting, due);
         }
     }
 
@@ -352,9 +402,9 @@ impl Route {
         self.queue.len()
     }
 
-    /// Events that wait for another attempt.
+    /// Events that wait for another attempt, here or in the journal.
     pub(super) fn parked(&self) -> usize {
-        self.parked.len()
+        self.parked.len() + self.durable.parked()
     }
 
     /// Deliveries in flight.
@@ -372,7 +422,7 @@ impl Route {
     /// Whether what is left cannot be delivered before `deadline`, however long one waits.
     pub(super) fn is_stuck_until(&self, deadline: Instant) -> bool {
         let nothing_due = !self.has_waiting() && self.parked.next_due().is_some_and(|due| due > deadline);
-        self.in_flight() == 0 && self.waiting() + self.parked() > 0 && (self.is_paused() || nothing_due)
+        self.in_flight() == 0 && self.waiting() + self.parked.len() > 0 && (self.is_paused() || nothing_due)
     }
 }
 

@@ -18,13 +18,13 @@ pub(crate) struct RouteStatus {
     pub(crate) removed: bool,
     pub(crate) paused: bool,
     pub(crate) breaker_open: bool,
-    /// Events taken and not done with: waiting, parked, in flight or not yet written as dead letters.
+    /// Events in memory and not done with: waiting, parked there, in flight or not yet written as dead letters.
     pub(crate) queued_events: usize,
     /// Bytes of their bodies.
     pub(crate) queued_bytes: usize,
     /// Of them, those that were never tried.
     pub(crate) waiting: usize,
-    /// Of them, those that wait for another attempt.
+    /// Events that wait for another attempt, in memory or in the journal.
     pub(crate) parked: usize,
     /// Deliveries in flight, of one batch each.
     pub(crate) in_flight: usize,

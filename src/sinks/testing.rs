@@ -43,6 +43,7 @@ pub(super) fn route(to: SinkConfig) -> RouteConfig {
             age: Duration::from_secs(1),
             final_statuses: Vec::new(),
         },
+        max_parked: 100_000,
         breaker: BreakerConfig { failures: 1, probe_every: Duration::from_secs(1), pause_after_dead: 1 },
         to,
     }

@@ -41,6 +41,8 @@ mod limits_who_may_send;
 
 mod looks_into_the_journal;
 
+mod parks_what_fails;
+
 mod refuses_forgeries;
 
 mod retries_and_buries;

@@ -48,6 +48,7 @@ fn route<'d>(mut table: Table<'d>, names: &mut Names<'d>, around: &Surroundings<
     let from_start = table.get("from_start");
     let from_start = from_start.and_then(|node| node.choice(&[("now", FromStart::Now), ("oldest", FromStart::Oldest)]));
     let retry = retry(table.get("retry"));
+    let max_parked = table.get("max_parked").and_then(|node| node.number(1..=10_000_000)).unwrap_or(100_000) as usize;
     let breaker = breaker(table.get("breaker"));
     let to =
         table.require("to", "to = { http = \"http://…\" }, { file = \"…\" }, \"stdout\", \"discard\" or \"handler\"");
@@ -64,6 +65,7 @@ fn route<'d>(mut table: Table<'d>, names: &mut Names<'d>, around: &Surroundings<
         when_full: when_full.unwrap_or(WhenFull::Drop),
         from_start: from_start.unwrap_or(FromStart::Now),
         retry,
+        max_parked,
         breaker,
         to,
     }

@@ -23,7 +23,7 @@ fn a_route_has_defaults() {
     assert_eq!((route.queue.events, route.queue.bytes), (10_000, 64 << 20));
     assert_eq!((route.when_full, route.from_start), (WhenFull::Drop, FromStart::Now));
     assert_eq!((route.retry.attempts, route.retry.max), (12, Duration::from_mins(15)));
-    assert_eq!(route.retry.final_statuses.len(), 4);
+    assert_eq!((route.retry.final_statuses.len(), route.max_parked), (4, 100_000));
     assert_eq!((route.breaker.failures, route.breaker.pause_after_dead), (10, 100));
 }
 
@@ -38,6 +38,7 @@ max_rate = 100
 queue = { events = 5, bytes = "1MiB" }
 when_full = "refuse"
 from_start = "oldest"
+max_parked = 9
 retry = { attempts = 3, first = "10ms", max = "1s", age = "1m", final = [] }
 breaker = { failures = 2, probe_every = "1s", pause_after_dead = 7 }
 to = { http = "http://127.0.0.1:9001/x", headers = { X-Tenant = "t", X-Key = { env = "KEY" } }, basic = { user = "u", password = { env = "KEY" } }, sign = [{ env = "WHSEC" }], timeout = "1s", connect_timeout = "100ms" }
@@ -45,7 +46,7 @@ to = { http = "http://127.0.0.1:9001/x", headers = { X-Tenant = "t", X-Key = { e
     );
     assert_eq!((route.in_flight, route.max_rate, route.when_full), (2, Some(100), WhenFull::Refuse));
     assert_eq!(route.retry.final_statuses, Vec::<StatusCode>::new());
-    assert_eq!((route.breaker.failures, route.from_start), (2, FromStart::Oldest));
+    assert_eq!((route.breaker.failures, route.from_start, route.max_parked), (2, FromStart::Oldest, 9));
     let SinkConfig::Http(sink) = route.to else { panic!("no http") };
     assert_eq!(sink.url.host(), Some("127.0.0.1"));
     let tenant = sink.headers.iter().find(|(name, _)| *name == HeaderName::from_static("x-tenant"));

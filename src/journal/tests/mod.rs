@@ -12,6 +12,8 @@ mod format;
 
 mod handles;
 
+mod parked;
+
 mod power;
 
 mod reading;

@@ -52,6 +52,7 @@ pub(in crate::routes) fn route(name: &str) -> RouteConfig {
             age: Duration::from_hours(1),
             final_statuses: vec![StatusCode::UNPROCESSABLE_ENTITY],
         },
+        max_parked: 100_000,
         breaker: BreakerConfig {
             failures: 1_000_000,
             probe_every: Duration::from_millis(5),
