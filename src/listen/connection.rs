@@ -199,12 +199,6 @@ impl Connection {
         }
     }
 
-    pub(super) fn excuse_body(&self) {
-        if let Some(streams) = self.streams.get() {
-            streams.excuse_body();
-        }
-    }
-
     pub(super) fn is_flooding(&self) -> bool {
         self.streams.get().is_some_and(Streams::is_flooding)
     }
@@ -258,10 +252,9 @@ impl Connection {
         }
         let elapsed = now.saturating_duration_since(self.since.get());
         let (verdict, expired) = match self.phase.get() {
-            Phase::Handshake if elapsed > limits.head => (Verdict::Closed, Expired::Head),
             Phase::Waiting { served: false } if closing || elapsed > limits.head => (Verdict::Retired, Expired::Head),
             Phase::Waiting { served: true } if closing || elapsed > limits.idle => (Verdict::Retired, Expired::Idle),
-            Phase::Head if elapsed > limits.head => (Verdict::Closed, Expired::Head),
+            Phase::Handshake | Phase::Head if elapsed > limits.head => (Verdict::Closed, Expired::Head),
             Phase::Receiving { seen: false } => {
                 self.phase.set(Phase::Receiving { seen: true });
                 self.since.set(now);
@@ -286,11 +279,10 @@ impl Connection {
     fn sweep_streams(&self, streams: &Streams, now: Instant, limits: &Limits, stage: Stage) -> Option<Expired> {
         let elapsed = now.saturating_duration_since(self.since.get());
         let (verdict, expired) = match (self.verdict.get(), self.phase.get()) {
-            (Verdict::Closed, _) => return None,
             (Verdict::Retired, _) if streams.are_all_closed() && elapsed > limits.linger => {
                 (Verdict::Closed, Expired::Other)
             }
-            (Verdict::Retired, _) => return None,
+            (Verdict::Closed | Verdict::Retired, _) => return None,
             (_, Phase::Waiting { served: false }) if elapsed > limits.head => (Verdict::Retired, Expired::Head),
             (_, Phase::Waiting { served: true }) if elapsed > limits.idle => (Verdict::Retired, Expired::Idle),
             _ if stage >= Stage::NotReady => (Verdict::Retired, Expired::Other),
@@ -313,9 +305,9 @@ impl Connection {
         Rc::strong_count(self) == 1
     }
 
-    pub(super) fn bytes_were_read(&self, count: usize) {
+    pub(super) fn bytes_were_read(&self, bytes: &[u8]) {
         if let Some(streams) = self.streams.get() {
-            if streams.are_flooded_by(count) {
+            if streams.are_flooded_by(bytes) {
                 self.verdict.set(Verdict::Closed);
             }
             return;
@@ -384,7 +376,7 @@ mod tests {
     #[test]
     fn a_slow_body_expires_once_and_is_still_answered() {
         let (connection, start) = connection();
-        connection.bytes_were_read(1);
+        connection.bytes_were_read(b"P");
         connection.begin_receiving(true);
         assert_eq!(connection.sweep(after(start, 1), &LIMITS, Stage::Running), None);
         assert!(connection.sweep(after(start, 32), &LIMITS, Stage::Running).is_some());
@@ -397,7 +389,7 @@ mod tests {
     #[test]
     fn a_slow_head_does_not_eat_the_bodys_time() {
         let (connection, start) = connection();
-        connection.bytes_were_read(1);
+        connection.bytes_were_read(b"P");
         let limits = Limits { body: Duration::from_secs(3), ..LIMITS };
         connection.begin_receiving(true);
         assert_eq!(connection.sweep(after(start, 9), &limits, Stage::Running), None);
@@ -418,7 +410,7 @@ mod tests {
         assert!(waiting.sweep(start, &LIMITS, Stage::Closing).is_some());
 
         let (busy, start) = connection();
-        busy.bytes_were_read(1);
+        busy.bytes_were_read(b"P");
         assert_eq!(busy.sweep(start, &LIMITS, Stage::Closing), None);
     }
 
@@ -460,7 +452,7 @@ mod tests {
         connection.stream_begins();
         assert_eq!(connection.sweep(after(start, 3600), &LIMITS, Stage::Running), None);
         connection.stream_ends(after(start, 3600));
-        connection.bytes_were_read(17);
+        connection.bytes_were_read(&[0; 17]);
         assert_eq!(connection.sweep(after(start, 3675), &LIMITS, Stage::Running), None);
         assert_eq!(connection.sweep(after(start, 3676), &LIMITS, Stage::Running), Some(Expired::Idle));
         assert!(connection.is_retired());

@@ -18,6 +18,9 @@ pub(super) struct Proxies {
     header: ForwardedHeader,
 }
 
+/// From a header's value, all that it names, `None` for one that cannot be read.
+type Hops = fn(&str) -> Vec<Option<IpAddr>>;
+
 /// Whoever a proxy cannot or does not want to name. It is in no list of addresses that may send.
 pub(super) const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
@@ -35,7 +38,7 @@ impl Proxies {
 
     /// Whom a trusted proxy asks for: itself, if it says nothing.
     pub(super) fn client(&self, proxy: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let (name, hops): (_, fn(&str) -> Vec<Option<IpAddr>>) = match self.header {
+        let (name, hops): (_, Hops) = match self.header {
             ForwardedHeader::XForwardedFor => (X_FORWARDED_FOR, listed),
             ForwardedHeader::Forwarded => (FORWARDED, elements),
         };

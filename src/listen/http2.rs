@@ -36,7 +36,7 @@ const STREAMS_MAX: u32 = 100;
 
 /// Bytes of one body that may come before this side has taken some: what HTTP/2 begins with, so that no frame is needed to
 /// say so, and above the size of nearly all webhooks.
-pub(super) const STREAM_WINDOW: u32 = 65_535;
+const STREAM_WINDOW: u32 = 65_535;
 
 /// The same for all bodies of a connection together: sixteen full streams, not all hundred.
 const CONNECTION_WINDOW: u32 = 1 << 20;
@@ -56,7 +56,8 @@ const SEND_BUFFER: usize = 64 << 10;
 /// The least that a peer must take as a frame; more would only buffer more.
 const FRAME_MAX: u32 = 16 << 10;
 
-/// Bytes without a request or a part of a body: 3,800 `PING`s. An honest client sends some dozens between two requests.
+/// Bytes of frames that belong to no request, between two requests or parts of bodies: 3,800 `PING`s. An honest client sends
+/// some dozens.
 pub(super) const UNASKED_MAX: usize = 64 << 10;
 
 /// Serves a connection whose client has chosen HTTP/2.
@@ -76,7 +77,7 @@ where
             let (mut answer, ready_at) = thread.answerer.answer(request).await;
             // Which is about a connection that carries one request at a time.
             answer.headers_mut().remove(CONNECTION);
-            stream.begin_writing(ready_at);
+            stream.state.begin_writing(ready_at);
             Ok::<_, Infallible>(answer.map(|body| Streamed { body, _stream: stream }))
         }
     });
@@ -130,13 +131,6 @@ impl Stream {
     fn open(connection: &Rc<Connection>) -> Self {
         connection.stream_begins();
         Self { state: Rc::new(Connection::stream_of(connection, Instant::now())), connection: Rc::clone(connection) }
-    }
-
-    fn begin_writing(&self, ready_at: Instant) {
-        if !self.state.request_is_whole() {
-            self.connection.excuse_body();
-        }
-        self.state.begin_writing(ready_at);
     }
 }
 

@@ -93,9 +93,9 @@ impl<S: Socket> AsyncRead for Watched<S> {
                 Poll::Pending
             }
             Poll::Ready(result) => {
-                let count = buffer.filled().len() - before;
-                if count > 0 {
-                    self.connection.bytes_were_read(count);
+                let read = buffer.filled().get(before..).unwrap_or_default();
+                if !read.is_empty() {
+                    self.connection.bytes_were_read(read);
                 }
                 Poll::Ready(result)
             }

@@ -143,7 +143,7 @@ fn slow_bodies_of_one_address_cannot_take_all_memory() {
     }
     assert_eq!(post_for(&gateway, "203.0.113.2").status, 202, "what is announced is not held");
     for attacker in &mut attackers {
-        attacker.send(&[b'a'; 50_000]);
+        attacker.send(&vec![b'a'; 50_000]);
     }
     // Sixteen first steps of 64 KiB are the quarter that one address may hold.
     gateway.wait_for_metric("hookgate_requests_refused_total", &["reason=\"over_memory_share\""], 34.0);

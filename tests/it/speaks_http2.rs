@@ -158,7 +158,7 @@ fn an_idle_connection_is_told_to_go() {
 }
 
 /// Sends the same frames over and over, and the connection ends; meanwhile an honest client is served.
-fn flood(gateway: &Gateway, authority: &Authority, frames: impl Fn(u32) -> Vec<u8>, times: u32) {
+fn flood(gateway: &Gateway, authority: &Authority, frames: impl Fn(u32) -> Vec<u8> + Sync, times: u32) {
     let mut honest = crate::encrypted::client(gateway.address, authority.client(&[]));
     let mut attacker = Frames::connect(gateway.address, authority);
     thread::scope(|scope| {
@@ -184,9 +184,9 @@ fn a_rapid_reset_ends_its_connection_and_no_other() {
     let open_and_reset = |at: u32| {
         let stream = at * 2 + 1;
         let open = frame(HEADERS, END_HEADERS, stream, POST);
-        [open, frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes())].concat().repeat(1)
+        [open, frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes())].concat()
     };
-    let many = |at: u32| (0..100).flat_map(|one| open_and_reset(at * 100 + one)).collect();
+    let many = |at: u32| (0..100).flat_map(|one| open_and_reset(at * 100 + one)).collect::<Vec<u8>>();
     flood(&gateway, &authority, many, 1000);
 }
 

@@ -37,7 +37,7 @@ fn a_request_comes_encrypted_and_the_next_connection_resumes_the_session() {
         assert_eq!(stream.conn.handshake_kind(), Some(expected));
         let mut client = Client::over(stream);
         for _ in 0..3 {
-            assert_eq!(client.post("/hooks/s", &[], &[b'a'; 100_000]).status, 202);
+            assert_eq!(client.post("/hooks/s", &[], &vec![b'a'; 100_000]).status, 202);
         }
         client.finish_sending();
         assert!(client.is_closed());
