@@ -107,8 +107,14 @@ impl<C: Count> Latencies<C> {
 }
 
 /// Refused requests, by their reason.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct RefusalCounters([Counter; Refusal::ALL.len()]);
+
+impl Default for RefusalCounters {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Counter::default()))
+    }
+}
 
 impl RefusalCounters {
     /// Counts one. Only the owning thread may call this.
@@ -133,6 +139,8 @@ pub(crate) struct SourceCounters {
     pub(crate) unrouted: Counter,
     /// Deliveries of an id that was already safe: answered with success and not delivered again.
     pub(crate) duplicates: Counter,
+    /// Requests that were taken apart into their events, of which there may be none.
+    pub(crate) batches: Counter,
     /// Handshakes answered.
     pub(crate) handshakes: Counter,
     /// Bytes of accepted bodies.

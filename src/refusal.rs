@@ -55,6 +55,9 @@ pub(crate) enum Refusal {
     /// The timestamp is further ahead than the tolerance.
     FutureTimestamp,
 
+    /// The body is compressed in a way that is not known here, or in more than one.
+    UnsupportedEncoding,
+
     // What is known once the body is there.
     /// The body did not arrive within its time limit.
     BodyTimeout,
@@ -62,6 +65,14 @@ pub(crate) enum Refusal {
     BrokenBody,
     /// No signature fits the body under any of the source's secrets.
     WrongSignature,
+    /// The body is not compressed in the way that its head says.
+    MalformedEncoding,
+    /// The compressed body comes to more than it may.
+    InflatesTooMuch,
+    /// The source takes events by the batch, and the body is none.
+    NotABatch,
+    /// More events than one request may carry.
+    TooManyItems,
     /// A matching route has no room and refuses.
     QueueFull,
 
@@ -76,7 +87,7 @@ pub(crate) enum Refusal {
 
 impl Refusal {
     /// All refusals, in the order of [`Refusal::index`].
-    pub(crate) const ALL: [Refusal; 29] = [
+    pub(crate) const ALL: [Refusal; 34] = [
         Refusal::BadHost,
         Refusal::BadTransferEncoding,
         Refusal::UnsupportedTransferEncoding,
@@ -99,9 +110,14 @@ impl Refusal {
         Refusal::MalformedTimestamp,
         Refusal::StaleTimestamp,
         Refusal::FutureTimestamp,
+        Refusal::UnsupportedEncoding,
         Refusal::BodyTimeout,
         Refusal::BrokenBody,
         Refusal::WrongSignature,
+        Refusal::MalformedEncoding,
+        Refusal::InflatesTooMuch,
+        Refusal::NotABatch,
+        Refusal::TooManyItems,
         Refusal::QueueFull,
         Refusal::JournalFull,
         Refusal::JournalFailed,
@@ -138,9 +154,14 @@ impl Refusal {
             Refusal::MalformedTimestamp => "malformed_timestamp",
             Refusal::StaleTimestamp => "stale_timestamp",
             Refusal::FutureTimestamp => "future_timestamp",
+            Refusal::UnsupportedEncoding => "unsupported_encoding",
             Refusal::BodyTimeout => "body_timeout",
             Refusal::BrokenBody => "broken_body",
             Refusal::WrongSignature => "wrong_signature",
+            Refusal::MalformedEncoding => "malformed_encoding",
+            Refusal::InflatesTooMuch => "inflates_too_much",
+            Refusal::NotABatch => "not_a_batch",
+            Refusal::TooManyItems => "too_many_items",
             Refusal::QueueFull => "queue_full",
             Refusal::JournalFull => "journal_full",
             Refusal::JournalFailed => "journal_failed",
@@ -151,14 +172,19 @@ impl Refusal {
     /// The status it is answered with unless the source's `refuse` says otherwise.
     pub(crate) fn status(self) -> StatusCode {
         match self {
-            Refusal::BadHost | Refusal::BadTransferEncoding | Refusal::BrokenBody => StatusCode::BAD_REQUEST,
+            Refusal::BadHost
+            | Refusal::BadTransferEncoding
+            | Refusal::BrokenBody
+            | Refusal::MalformedEncoding
+            | Refusal::NotABatch => StatusCode::BAD_REQUEST,
             Refusal::UnsupportedTransferEncoding => StatusCode::NOT_IMPLEMENTED,
             Refusal::UnmetExpectation => StatusCode::EXPECTATION_FAILED,
             Refusal::UnknownPath => StatusCode::NOT_FOUND,
             Refusal::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::AddressNotAllowed => StatusCode::FORBIDDEN,
             Refusal::TooManyAtOnce | Refusal::OverRate => StatusCode::TOO_MANY_REQUESTS,
-            Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::BodyTooLarge | Refusal::InflatesTooMuch | Refusal::TooManyItems => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Refusal::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Refusal::OverMemoryBudget
             | Refusal::OverMemoryShare

@@ -14,6 +14,8 @@ pub(super) fn page(observed: &Observed) -> String {
     sources(&mut page, observed);
     refusals(&mut page, observed);
     routes(&mut page, &observed.routes.status());
+    page.metric("hookgate_attempts_dropped_total", "counter", "Attempts that are missing in their log.");
+    page.sample("hookgate_attempts_dropped_total", &[], observed.routes.attempts_dropped());
     if let Some(journal) = &observed.journal {
         self::journal(&mut page, &journal.status());
     }
@@ -64,10 +66,13 @@ fn connections(page: &mut Exposition, observed: &Observed) {
 
 fn sources(page: &mut Exposition, observed: &Observed) {
     type Count = fn(&SourceCounters) -> u64;
-    let counts: [(&str, &str, Count); 4] = [
+    let counts: [(&str, &str, Count); 5] = [
         ("hookgate_events_unrouted_total", "Accepted events that no route matched.", |source| source.unrouted.get()),
         ("hookgate_duplicates_total", "Deliveries of an id that was safe already, not delivered again.", |source| {
             source.duplicates.get()
+        }),
+        ("hookgate_batches_total", "Requests accepted and taken apart into their events.", |source| {
+            source.batches.get()
         }),
         ("hookgate_handshakes_total", "Handshakes answered.", |source| source.handshakes.get()),
         ("hookgate_body_bytes_total", "Bytes of accepted bodies.", |source| source.body_bytes.get()),
@@ -128,13 +133,16 @@ fn refusals(page: &mut Exposition, observed: &Observed) {
 
 fn routes(page: &mut Exposition, routes: &[RouteStatus]) {
     type Column = (&'static str, &'static str, &'static str, fn(&RouteStatus) -> f64);
-    let columns: [Column; 13] = [
+    let columns: [Column; 14] = [
         ("hookgate_route_offered_total", "counter", "Events that the route matches.", |route| route.offered as f64),
         ("hookgate_route_dropped_total", "counter", "Events it went without: its queue was full.", |route| {
             route.dropped as f64
         }),
         ("hookgate_route_refused_total", "counter", "Events refused because its queue was full.", |route| {
             route.refused as f64
+        }),
+        ("hookgate_route_filtered_total", "counter", "Events that its `where` does not take.", |route| {
+            route.filtered as f64
         }),
         ("hookgate_dead_letters_total", "counter", "Events given up and written as dead letters.", |route| {
             route.dead as f64

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::archive::Archive;
 use crate::counters::{IoCounters, ListenCounters, SourceCounters};
 use crate::event::Budget;
 use crate::journal::Journal;
@@ -20,6 +21,8 @@ pub(crate) struct Observed {
     /// `None` where no source is durable.
     pub(crate) journal: Option<Arc<Journal>>,
     pub(crate) budget: Arc<Budget>,
+    /// For the stories of events.
+    pub(crate) archive: Arc<Archive>,
 }
 
 /// What labels the metrics of a source.

@@ -8,7 +8,7 @@ use super::table::Table;
 use super::{ConfigFile, output};
 use crate::config::units::{WrittenDuration, WrittenSize};
 use crate::config::{
-    Auth, Config, HttpSink, JournalConfig, ListenConfig, RouteConfig, SinkConfig, SourceConfig, TypePattern, WhenFull,
+    Config, HttpSink, JournalConfig, ListenConfig, RouteConfig, SinkConfig, SourceConfig, TypePattern, WhenFull,
 };
 use crate::gateway::{Cores, Placement};
 
@@ -93,7 +93,7 @@ fn sources(config: &Config) -> Table {
         table.row([
             source.name.clone(),
             source.path.clone(),
-            proof(&source.auth),
+            source.auth.to_string(),
             type_from(source),
             if source.type_signed { "yes" } else { "no" }.to_owned(),
             source.ack.to_string(),
@@ -102,29 +102,6 @@ fn sources(config: &Config) -> Table {
         ]);
     }
     table
-}
-
-fn proof(auth: &Auth) -> String {
-    let mut kinds = Vec::new();
-    if let Some(signature) = &auth.signature {
-        kinds.push(format!("signature in {}", signature.scheme.header));
-    }
-    if let Some(basic) = &auth.basic {
-        kinds.push(match &basic.url_parameter {
-            Some(name) => format!("basic, or ?{name}="),
-            None => "basic".to_owned(),
-        });
-    }
-    if let Some(key) = &auth.api_key {
-        kinds.push(format!("key in {}", key.header));
-    }
-    if !auth.bearer.is_empty() {
-        kinds.push("bearer token".to_owned());
-    }
-    if !auth.client_names.is_empty() {
-        kinds.push(format!("certificate of {}", auth.client_names.join(" or ")));
-    }
-    if kinds.is_empty() { "NONE: anybody may send".to_owned() } else { kinds.join(" and ") }
 }
 
 fn type_from(source: &SourceConfig) -> String {
@@ -167,6 +144,9 @@ fn takes(route: &RouteConfig, config: &Config) -> String {
         .collect();
     if route.signed_type {
         parts.push("only signed types".to_owned());
+    }
+    for condition in &route.conditions {
+        parts.push(format!("where {}", condition.member));
     }
     parts.join(", ")
 }

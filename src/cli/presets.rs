@@ -39,6 +39,9 @@ pub(super) fn describe(locator: &Locator) -> String {
         Place::Path(name) => format!("{{{name}}} of the path"),
         Place::Query(name) => format!("?{name}="),
         Place::Json(pointer) => pointer.to_string(),
+        Place::Form(field) => format!("{field}= of the form"),
+        Place::Xml(path) => path.to_string(),
+        Place::CloudEvent(attribute) => format!("CloudEvents {}", attribute.name),
         Place::Constant(text) => format!("{text:?}"),
     };
     match &locator.append {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Ack, Pointer, TypePattern};
+use super::{Ack, Auth, Pointer, TypePattern};
 
 impl fmt::Display for Ack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -20,6 +20,32 @@ impl fmt::Display for TypePattern {
             TypePattern::Exact(text) | TypePattern::Glob(text) => f.write_str(text),
             TypePattern::Under(prefix) => write!(f, "{prefix}*"),
         }
+    }
+}
+
+/// What a request must prove. No secret is in it.
+impl fmt::Display for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut kinds = Vec::new();
+        if let Some(signature) = &self.signature {
+            kinds.push(format!("signature in {}", signature.scheme.header));
+        }
+        if let Some(basic) = &self.basic {
+            kinds.push(match &basic.url_parameter {
+                Some(name) => format!("basic, or ?{name}="),
+                None => "basic".to_owned(),
+            });
+        }
+        if let Some(key) = &self.api_key {
+            kinds.push(format!("key in {}", key.header));
+        }
+        if !self.bearer.is_empty() {
+            kinds.push("bearer token".to_owned());
+        }
+        if !self.client_names.is_empty() {
+            kinds.push(format!("certificate of {}", self.client_names.join(" or ")));
+        }
+        f.write_str(&if kinds.is_empty() { "NONE: anybody may send".to_owned() } else { kinds.join(" and ") })
     }
 }
 

@@ -4,6 +4,8 @@
 //! loaded, names proven to exist. Whatever is wrong with a file is found before any of them exists, and all of it at once:
 //! every `Problem` names file, line and key and says what would be right.
 
+mod condition;
+
 mod display;
 
 mod document;
@@ -38,6 +40,8 @@ mod secret;
 
 mod source;
 
+mod split;
+
 mod starter;
 
 mod table;
@@ -46,9 +50,12 @@ mod template;
 
 pub(crate) mod units;
 
+mod xml_path;
+
 #[cfg(test)]
 mod tests;
 
+pub use condition::{Comparison, Condition, Number, Scalar, Test};
 pub use duplicates::DuplicatesConfig;
 pub use gateway::GatewayConfig;
 pub use journal::{JournalConfig, RetainConfig};
@@ -63,10 +70,12 @@ pub use route::{
 pub use scheme::{Algorithm, Encoding, KeyForm, Scheme, SignatureForm, SignedPart, Stamp, StampPlace, StampUnit};
 pub use secret::Secret;
 pub use source::{
-    Ack, ApiKey, Auth, BasicAuth, Challenge, Locator, Place, Pointer, RefuseConfig, ReplyConfig, SendersConfig,
-    SignatureAuth, SourceConfig,
+    Ack, ApiKey, Attribute, Auth, BasicAuth, Challenge, Locator, Place, Pointer, RefuseConfig, ReplyConfig,
+    SendersConfig, SignatureAuth, SourceConfig,
 };
+pub use split::Split;
 pub use starter::starter;
+pub use xml_path::XmlPath;
 
 /// A whole configuration.
 #[derive(Debug, Clone)]

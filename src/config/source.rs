@@ -6,7 +6,7 @@ use http::{HeaderName, StatusCode};
 
 use ipnet::IpNet;
 
-use super::{DuplicatesConfig, Scheme, Secret};
+use super::{DuplicatesConfig, Scheme, Secret, Split, XmlPath};
 
 /// One endpoint that a provider posts to.
 #[derive(Debug, Clone)]
@@ -27,6 +27,10 @@ pub struct SourceConfig {
     pub type_signed: bool,
     /// Where the delivery id may be, likewise.
     pub delivery_id: Vec<Locator>,
+    /// How a request is taken apart that carries several events; type and id are then those of each.
+    pub split: Option<Split>,
+    /// It takes CloudEvents: their headers are kept with an event.
+    pub cloudevents: bool,
     /// A request that is answered in place and delivered to no route.
     pub challenge: Option<Challenge>,
     /// What the acknowledgement means.
@@ -41,7 +45,7 @@ pub struct SourceConfig {
     pub reply: ReplyConfig,
     /// The answer to a sender that did not prove itself.
     pub refuse: RefuseConfig,
-    /// Headers that are kept with the event, besides `content-type`.
+    /// Headers that are kept with the event, besides `content-type` and `content-encoding`.
     pub keep_headers: Vec<HeaderName>,
 }
 
@@ -67,7 +71,7 @@ pub struct SendersConfig {
     pub allow: Vec<IpNet>,
     /// Addresses that may not, even where `allow` has them.
     pub deny: Vec<IpNet>,
-    /// Proven events a second.
+    /// Proven requests a second.
     pub max_rate: Option<u32>,
     /// Requests a second from one address, proven or not.
     pub max_rate_per_address: Option<u32>,
@@ -122,8 +126,44 @@ pub enum Place {
     Query(String),
     /// A string or number in a JSON body.
     Json(Pointer),
+    /// A field of a form.
+    Form(String),
+    /// An element or attribute of an XML body.
+    Xml(XmlPath),
+    /// An attribute of a CloudEvent; of `id` together with `source`, since only both are unique.
+    CloudEvent(Attribute),
     /// Fixed text.
     Constant(String),
+}
+
+impl Place {
+    /// Whether it is, or may be, in the body.
+    pub(crate) fn is_in_body(&self) -> bool {
+        match self {
+            Self::Json(_) | Self::Form(_) | Self::Xml(_) | Self::CloudEvent(_) => true,
+            Self::Header(_) | Self::Path(_) | Self::Query(_) | Self::Constant(_) => false,
+        }
+    }
+}
+
+/// An attribute of a CloudEvent, wherever the event's mode puts it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attribute {
+    /// Its name.
+    pub name: String,
+    /// Its header in binary mode.
+    pub header: HeaderName,
+    /// Its member in structured mode.
+    pub member: Pointer,
+}
+
+impl Attribute {
+    /// The attribute of this name: lower-case letters and digits.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        let header = HeaderName::from_bytes(format!("ce-{name}").as_bytes()).ok().filter(|_| is_name)?;
+        Some(Self { name: name.to_owned(), header, member: Pointer(vec![name.to_owned()]) })
+    }
 }
 
 /// A JSON pointer (RFC 6901), its segments unescaped.

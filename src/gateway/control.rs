@@ -39,6 +39,8 @@ impl Control {
                 }
                 let _ = stopped.await;
             });
+            // A search that reads on keeps nobody waiting.
+            runtime.shutdown_background();
         })?;
         Ok(Some(Self { stop: Some(stop), thread: Some(thread) }))
     }

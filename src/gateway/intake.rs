@@ -1,45 +1,74 @@
 //! The way of one request, from its head to its answer. Runs on an io thread: a request may wait for its receipt from the
 //! journal, the thread never does.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use http::request::Parts;
 use http::{Method, Response};
 
+use super::batch::Batch;
 use super::refusal_log::RefusalLog;
 use super::sources::{Found, Source, Sources};
 use super::wakes::PendingWakes;
 use crate::admit::Sender;
 use crate::config::Ack;
 use crate::counters::IoCounters;
-use crate::event::{Budget, Draft, Event, IdSource, RecordPool};
-use crate::journal::{Entrance, Outcome};
+use crate::event::{Budget, Event, IdSource, RecordPool};
+use crate::journal::{Entrance, Outcome, Receipt};
 use crate::listen::{Answerer, Clients, Request, SharedStage, Stage};
 use crate::refusal::Refusal;
 use crate::reply::{self, ReplyBody};
 use crate::routes;
+use crate::sniff::{Coding, InflateError, UnknownCoding};
 
 /// What an io thread needs to answer requests.
 pub(super) struct Intake {
     sources: Arc<Sources>,
-    records: RecordPool,
-    ids: RefCell<IdSource>,
+    pub(super) records: RecordPool,
+    pub(super) ids: RefCell<IdSource>,
+    /// The last body that was inflated: its memory is for the next.
+    inflated: Cell<Vec<u8>>,
     /// Where durable events go; `None` where no source is durable.
     journal: Option<Entrance>,
-    routes: Rc<RefCell<routes::Intake>>,
-    wakes: Rc<PendingWakes>,
-    counters: Arc<IoCounters>,
+    pub(super) routes: Rc<RefCell<routes::Intake>>,
+    pub(super) wakes: Rc<PendingWakes>,
+    pub(super) counters: Arc<IoCounters>,
     refusals: RefCell<RefusalLog>,
     stage: SharedStage,
     clients: Arc<Clients>,
 }
 
+/// A buffer with an inflated body, which goes back for the next when it is dropped, unless it has grown beyond
+/// [`INFLATED_KEPT_BYTES`].
+struct Inflated<'home> {
+    bytes: Vec<u8>,
+    home: &'home Cell<Vec<u8>>,
+}
+
+const INFLATED_KEPT_BYTES: usize = 1 << 20;
+
+impl Deref for Inflated<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Inflated<'_> {
+    fn drop(&mut self) {
+        if self.bytes.capacity() <= INFLATED_KEPT_BYTES {
+            self.home.set(std::mem::take(&mut self.bytes));
+        }
+    }
+}
+
 /// How a request to a source ended, if it was not refused.
-enum Taken {
+pub(super) enum Taken {
     /// An event, now with its routes.
     Event(Response<ReplyBody>),
     /// A handshake, answered in place.
@@ -68,6 +97,7 @@ impl Intake {
             sources,
             records: RecordPool::new(budget),
             ids: RefCell::new(IdSource::new()),
+            inflated: Cell::default(),
             journal,
             routes,
             wakes,
@@ -89,6 +119,7 @@ impl Intake {
         body.check_length(source.max_body)?;
         let now = SystemTime::now();
         let mut proof = source.admission.head(&head, now)?;
+        let coding = Coding::of(&head.headers).map_err(|UnknownCoding| Refusal::UnsupportedEncoding)?;
 
         let mut draft = self.records.draft();
         source.write_head(&head, &mut draft);
@@ -96,10 +127,22 @@ impl Intake {
         proof.finish()?;
         source.senders.count(started)?;
 
-        if let Some(answer) = source.challenge_answer(draft.body()) {
+        let inflated = match coding.filter(|_| source.reads_bodies()) {
+            Some(coding) => Some(self.inflate(coding, source.max_body, draft.body())?),
+            None => None,
+        };
+        let body = inflated.as_deref().unwrap_or(draft.body());
+        if let Some(answer) = source.challenge_answer(body) {
             return Ok(Taken::Handshake(reply::challenge(answer)));
         }
-        let event = self.seal(source, &head, draft, now);
+        if let Some(items) = source.items(&head, body)? {
+            return self.take_items(at, source, Batch { head: &head, body, received: now, started }, items).await;
+        }
+        let mut meta = source.sniff(&head, body);
+        if inflated.is_some() {
+            meta = meta.detached_from(body);
+        }
+        let event = draft.seal(meta, source.type_signed, (Instant::now(), now), &mut self.ids.borrow_mut());
         let matched = match source.ack {
             Ack::Memory => Some(self.hand_over(at, &event)?),
             Ack::Durable => self.make_safe(at, source, &event, started).await?,
@@ -108,10 +151,14 @@ impl Intake {
         Ok(Taken::Event(source.reply.accepted(event.id(), event.event_type(), std::mem::take(&mut head.headers))))
     }
 
-    /// Gives a proven request its type and id.
-    fn seal(&self, source: &Source, head: &Parts, draft: Draft, now: SystemTime) -> Event {
-        let meta = source.sniff(head, draft.body());
-        draft.seal(meta, source.type_signed, (Instant::now(), now), &mut self.ids.borrow_mut())
+    /// What a compressed body says. The event keeps it as it came.
+    fn inflate(&self, coding: Coding, max: usize, body: &[u8]) -> Result<Inflated<'_>, Refusal> {
+        let mut inflated = Inflated { bytes: self.inflated.take(), home: &self.inflated };
+        match coding.inflate(body, max, &mut inflated.bytes) {
+            Ok(()) => Ok(inflated),
+            Err(InflateError::Malformed) => Err(Refusal::MalformedEncoding),
+            Err(InflateError::TooLarge) => Err(Refusal::InflatesTooMuch),
+        }
     }
 
     /// Hands an event to its routes, which take it into memory. Returns how many there are.
@@ -129,16 +176,33 @@ impl Intake {
         event: &Event,
         started: Instant,
     ) -> Result<Option<usize>, Refusal> {
+        let outcome = self.submit(at, source, event, started)?.await;
+        self.matched(at, event, outcome)
+    }
+
+    /// Hands an event to the journal.
+    pub(super) fn submit(
+        &self,
+        at: usize,
+        source: &Source,
+        event: &Event,
+        started: Instant,
+    ) -> Result<Receipt, Refusal> {
         let journal = self.journal.as_ref().ok_or(Refusal::JournalFailed)?;
         let deadline = started + source.deadline.saturating_sub(ANSWER_MARGIN);
-        match journal.submit(event.clone(), at, deadline, source.remembers_ids).await {
+        Ok(journal.submit(event.clone(), at, deadline, source.remembers_ids))
+    }
+
+    /// How many routes match an event of which the journal has said this; `None` for a duplicate.
+    pub(super) fn matched(&self, at: usize, event: &Event, outcome: Outcome) -> Result<Option<usize>, Refusal> {
+        match outcome {
             Outcome::Safe(_) => Ok(Some(self.routes.borrow_mut().count_matches(at, event))),
             Outcome::Duplicate => Ok(None),
             Outcome::Refused(refusal) => Err(refusal),
         }
     }
 
-    fn count(&self, at: usize, event: &Event, matched: Option<usize>) {
+    pub(super) fn count(&self, at: usize, event: &Event, matched: Option<usize>) {
         let counters = self.counters.source(at);
         counters.accepted.increment();
         counters.body_bytes.add(event.body().len() as u64);

@@ -6,6 +6,8 @@
 //! control  admin
 //! ```
 
+mod batch;
+
 mod control;
 
 mod durable;
@@ -34,7 +36,7 @@ use self::control::Control;
 use self::durable::JournalLog;
 use self::intake::Intake;
 use self::sources::Sources;
-use crate::admin::{Admin, Observed, ObservedSource};
+use crate::admin::{Admin, Archive, Observed, ObservedSource};
 use crate::admit::AdmissionError;
 use crate::config::{Config, GatewayConfig, SinkConfig, SourceConfig};
 use crate::counters::IoCounters;
@@ -164,6 +166,7 @@ impl Builder {
                     routes: Arc::clone(&routes),
                     journal: journal.clone(),
                     budget: Arc::clone(&budget),
+                    archive: Arc::new(Archive::new(&config)),
                 };
                 Some(Admin::bind(address, config.gateway.admin_token.clone(), observed).map_err(StartError::resource)?)
             }

@@ -25,7 +25,7 @@ const QUIET: Duration = Duration::from_secs(1);
 impl RefusalLog {
     /// A log for so many sources.
     pub(super) fn new(sources: usize) -> Self {
-        Self { said: vec![Default::default(); sources + 1] }
+        Self { said: vec![[Said::default(); Refusal::ALL.len()]; sources + 1] }
     }
 
     /// Writes a line about a refusal, or remembers it for the next.

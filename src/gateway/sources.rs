@@ -1,19 +1,20 @@
 //! The sources of a running gateway: found by path, each with what the rooms made of its configuration.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use http::HeaderName;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 
 use super::StartError;
 use crate::admit::{Admission, Senders};
-use crate::config::{Ack, Challenge, Config, SourceConfig};
+use crate::config::{Ack, Challenge, Config, Pointer, SourceConfig, Split};
 use crate::event::{Draft, EventMeta};
 use crate::listen::SourceShare;
 use crate::refusal::Refusal;
 use crate::reply::Reply;
-use crate::sniff::{self, Sniffer};
+use crate::sniff::{self, Sniffer, SplitError};
 
 /// All sources, by path. Immutable, and one for all io threads.
 pub(super) struct Sources {
@@ -49,6 +50,8 @@ pub(super) struct Source {
     pub(super) ack: Ack,
     /// Whether a delivery id that comes again is told from a new one.
     pub(super) remembers_ids: bool,
+    split: Option<Split>,
+    cloudevents: bool,
     path: String,
     sniffer: Sniffer,
     challenge: Option<Challenge>,
@@ -105,6 +108,8 @@ impl Source {
             type_signed: config.type_signed,
             ack: config.ack,
             remembers_ids: config.duplicates.ids > 0 && !config.delivery_id.is_empty(),
+            split: config.split.clone(),
+            cloudevents: config.cloudevents,
             path: config.path.clone(),
             sniffer: Sniffer::new(&config.event_type, &config.delivery_id),
             challenge: config.challenge.clone(),
@@ -115,8 +120,37 @@ impl Source {
     /// Writes what is kept of a head: no credential is in it.
     pub(super) fn write_head(&self, head: &Parts, draft: &mut Draft) {
         draft.head(&self.name, head.method.as_str(), &self.admission.public_target(&head.uri));
-        for name in std::iter::once(&CONTENT_TYPE).chain(&self.keep_headers) {
+        for name in [&CONTENT_TYPE, &CONTENT_ENCODING] {
             for value in head.headers.get_all(name) {
+                draft.header(name.as_str(), value.as_bytes());
+            }
+        }
+        self.write_kept(head, draft);
+    }
+
+    /// The same for one of the request's events, which is of a type of its own and not compressed.
+    pub(super) fn write_item_head(&self, head: &Parts, draft: &mut Draft) {
+        draft.head(&self.name, head.method.as_str(), &self.admission.public_target(&head.uri));
+        let content_type = match &self.split {
+            Some(Split::Lines) => Some(&b"application/json"[..]),
+            Some(Split::CloudEvents) => Some(&b"application/cloudevents+json"[..]),
+            Some(Split::Array(_)) | None => head.headers.get(CONTENT_TYPE).map(|value| value.as_bytes()),
+        };
+        if let Some(content_type) = content_type {
+            draft.header(CONTENT_TYPE.as_str(), content_type);
+        }
+        self.write_kept(head, draft);
+    }
+
+    fn write_kept(&self, head: &Parts, draft: &mut Draft) {
+        for name in &self.keep_headers {
+            for value in head.headers.get_all(name) {
+                draft.header(name.as_str(), value.as_bytes());
+            }
+        }
+        if self.cloudevents {
+            let attributes = head.headers.iter().filter(|(name, _)| name.as_str().starts_with("ce-"));
+            for (name, value) in attributes.filter(|(name, _)| !self.keep_headers.contains(name)) {
                 draft.header(name.as_str(), value.as_bytes());
             }
         }
@@ -125,6 +159,30 @@ impl Source {
     /// Type and delivery id.
     pub(super) fn sniff<'h>(&'h self, head: &'h Parts, body: &[u8]) -> EventMeta<'h> {
         self.sniffer.sniff(head, |name| segment(&self.path, head.uri.path(), name), body)
+    }
+
+    /// Those of one of the request's events.
+    pub(super) fn sniff_item<'h>(&'h self, head: &'h Parts, item: &[u8], number: usize) -> EventMeta<'h> {
+        self.sniffer.sniff_item(head, |name| segment(&self.path, head.uri.path(), name), item, number)
+    }
+
+    /// Whether a body is looked into, so that one that is compressed has to be inflated.
+    pub(super) fn reads_bodies(&self) -> bool {
+        self.sniffer.reads_bodies() || self.split.is_some() || self.challenge.is_some()
+    }
+
+    /// Where the events of a request lie in its body, if it is one that carries several.
+    pub(super) fn items(&self, head: &Parts, body: &[u8]) -> Result<Option<Vec<Range<usize>>>, Refusal> {
+        let items = match &self.split {
+            Some(Split::Array(array)) => sniff::elements(body, array),
+            Some(Split::Lines) => sniff::lines(body),
+            Some(Split::CloudEvents) if sniff::is_batch(&head.headers) => sniff::elements(body, &Pointer(Vec::new())),
+            Some(Split::CloudEvents) | None => return Ok(None),
+        };
+        items.map(Some).map_err(|error| match error {
+            SplitError::NotABatch => Refusal::NotABatch,
+            SplitError::TooMany => Refusal::TooManyItems,
+        })
     }
 
     /// The text to answer with, if this body is the provider's challenge rather than an event.

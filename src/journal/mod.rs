@@ -41,9 +41,13 @@ mod record;
 
 mod recovery;
 
+mod repair;
+
 mod retain;
 
 mod ring;
+
+mod search;
 
 mod segment;
 
@@ -77,9 +81,11 @@ use self::lock::DirLock;
 use self::mutex::locked;
 pub(crate) use self::parked::{OpenParked, ParkOutcome, Parked, ReadParked};
 pub(crate) use self::reader::Reader;
-pub(crate) use self::receipt::{Entrance, Outcome};
+pub(crate) use self::receipt::{Entrance, Outcome, Receipt};
 pub(crate) use self::record::RouteProgress;
 pub(crate) use self::recovery::Recovered;
+pub(crate) use self::repair::{Loss, Repair, repair};
+pub(crate) use self::search::{Found, Search};
 use self::shared::Shared;
 pub(crate) use self::status::JournalStatus;
 use self::threads::Errand;
@@ -179,6 +185,11 @@ impl Journal {
     /// For reading back.
     pub(crate) fn reader(&self) -> Reader {
         Reader::new(Arc::clone(&self.shared), Arc::clone(&self.disk))
+    }
+
+    /// For finding an event by its id.
+    pub(crate) fn search(&self) -> Search {
+        Search::of_open(Arc::clone(&self.shared), Arc::clone(&self.disk))
     }
 
     /// As it is now.

@@ -1,6 +1,7 @@
 //! Reading back: from the ring while the events are there, else from the segments. Never writes.
 
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use super::batch::Batch;
 use super::catalog::Kept;
@@ -64,6 +65,21 @@ impl Reader {
             Some(parked) => Ok(Some(parked)),
             None => self.read_parked_back(sequence, offset).map(Some),
         }
+    }
+
+    /// The same, of what is still in memory: never blocks. `None` if `from` has left it.
+    pub(crate) fn read_recent(&self, from: Sequence, max_bytes: usize) -> Option<Vec<(Sequence, Event)>> {
+        if from >= self.synced_end() {
+            return Some(Vec::new());
+        }
+        locked(&self.shared.ring).read(from, max_bytes)
+    }
+
+    /// A sequence with nothing before it that was received after `time`, as far as the clock did not jump.
+    pub(crate) fn first_after(&self, time: SystemTime) -> Sequence {
+        let segments = self.shared.catalog.all();
+        let before = segments.iter().rev().find(|kept| kept.opened <= time);
+        before.or(segments.first()).map_or_else(|| self.oldest(), |kept| kept.link.first)
     }
 
     /// The next sequence that is not safe yet.

@@ -39,6 +39,8 @@ pub(super) enum Kind {
     Settled = 6,
     /// All parked events that are open, behind a checkpoint.
     Open = 7,
+    /// In the place of what was damaged and taken out by a repair. Kinds 5 to 7 are of other records.
+    Removed = 8,
 }
 
 /// How far a route has come. The journal keeps it and looks at none of it.
@@ -67,6 +69,8 @@ pub(super) enum Record<'bytes> {
     Settled(Vec<Sequence>),
     /// Parked events that are open, by route.
     Open(Vec<(&'bytes str, Vec<Listed>)>),
+    /// What stood here was damaged.
+    Removed,
 }
 
 /// Appends an event.
@@ -174,6 +178,13 @@ fn push_place(place: Option<Sequence>, to: &mut Vec<u8>) {
     to.extend_from_slice(&place.map_or(0, |place| place.0).to_le_bytes());
 }
 
+/// Fills up with [`Kind::Removed`] until there are `length` bytes.
+pub(super) fn write_removed(length: usize, to: &mut Vec<u8>) {
+    let start = begin(Kind::Removed, to);
+    to.resize(length.max(to.len()), 0);
+    end(start, to);
+}
+
 fn begin(kind: Kind, to: &mut Vec<u8>) -> usize {
     let start = to.len();
     to.extend_from_slice(&[0, 0, 0, 0, kind as u8, 0, 0, 0]);
@@ -201,6 +212,7 @@ pub(super) fn take<'bytes>(bytes: &mut &'bytes [u8]) -> Option<Record<'bytes>> {
         kind if kind == Kind::Parked as u8 => Record::Parked(parked(flags, payload)?),
         kind if kind == Kind::Settled as u8 => Record::Settled(settled(payload)?),
         kind if kind == Kind::Open as u8 => Record::Open(open(payload)?),
+        kind if kind == Kind::Removed as u8 => Record::Removed,
         _ => return None,
     };
     *bytes = rest;

@@ -169,7 +169,12 @@ pub(super) fn chain(headers: Vec<Header>) -> Result<(Vec<Header>, Vec<Header>), 
 }
 
 /// The index of the first segment that must be read whole.
-fn read_from(disk: &dyn Disk, chain: &[Header], windows: &[IdWindow], now: SystemTime) -> Result<usize, JournalError> {
+pub(super) fn read_from(
+    disk: &dyn Disk,
+    chain: &[Header],
+    windows: &[IdWindow],
+    now: SystemTime,
+) -> Result<usize, JournalError> {
     let Some(mut from) = chain.len().checked_sub(1) else { return Ok(0) };
     while from > 0
         && let Some(header) = chain.get(from)
@@ -318,7 +323,7 @@ impl<'w> Read<'w> {
                         list.iter().for_each(|listed| self.open.insert(route, listed));
                     }
                 }
-                Record::RoutesChanged => {}
+                Record::RoutesChanged | Record::Removed => {}
             }
         }
         (events == batch.events).then_some(())

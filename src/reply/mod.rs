@@ -15,6 +15,6 @@ mod shared;
 mod template;
 
 pub(crate) use answer::{Reply, challenge};
-pub(crate) use body::ReplyBody;
+pub(crate) use body::{ReplyBody, ReplyBytes};
 pub(crate) use refusals::refused;
 pub(crate) use shared::{close_after, health};

@@ -132,8 +132,13 @@ impl Durable {
         self.parked.load(Ordering::Relaxed)
     }
 
+    /// Where the route stands.
+    pub(super) fn position(&self) -> Sequence {
+        Sequence(self.position.load(Ordering::Relaxed))
+    }
+
     /// How many sequences the route is behind the journal's end.
     pub(super) fn lag(&self) -> u64 {
-        self.bell.end().0.saturating_sub(self.position.load(Ordering::Relaxed))
+        self.bell.end().0.saturating_sub(self.position().0)
     }
 }

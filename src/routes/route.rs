@@ -15,6 +15,7 @@ use super::dead::{DeadLetters, Letter};
 use super::delivery::{Failure, FailureKind, Outcome, Outcomes};
 use super::dispatch::Bell;
 use super::durable::Durable;
+use super::filter::Filter;
 use super::gate::{Gate, Shut};
 use super::lock::lock;
 use super::parked::Parked;
@@ -41,6 +42,7 @@ pub(super) struct Route {
     /// Deliveries it may have at once, over all workers.
     pub(super) in_flight_max: usize,
     retry: RetryConfig,
+    filter: Option<Filter>,
     queue: Queue,
     parked: Parked,
     permits: Bounded,
@@ -55,6 +57,7 @@ pub(super) struct Route {
 pub(super) struct Batch {
     events: Vec<Waiting>,
     probe: Option<Probe>,
+    taken: Instant,
     _permit: Permit,
 }
 
@@ -82,6 +85,7 @@ impl Route {
             counts: DeliveryCounts::default(),
             in_flight_max,
             retry: config.retry.clone(),
+            filter: Filter::new(&config.conditions),
             queue: Queue::new(config.queue, now),
             parked: Parked::default(),
             permits: Bounded::new(in_flight_max),
@@ -205,8 +209,9 @@ impl Route {
         };
         let mut events = Vec::new();
         self.parked.take_due(pass.events, now, &mut events);
+        let mut passed_over = 0;
         while events.len() < pass.events
-            && let Some(waiting) = self.queue.take()
+            && let Some(waiting) = self.next_wanted(&mut passed_over)
         {
             events.push(waiting);
         }
@@ -214,17 +219,33 @@ impl Route {
             lock(&self.gate).give_back(&pass, events.len());
         }
         if events.is_empty() {
-            // Another worker was faster. A third may have missed the permit or the probe that this one held meanwhile, and
+            self.durable.offer_room(&self.queue);
+            // Another worker was faster, or none was wanted. A third may have missed the permit or the probe that this one held meanwhile, and
             // sleep: this one has to look again for it.
             drop(permit);
             return Take::NotBefore(now);
         }
         self.durable.offer_room(&self.queue);
-        Take::Batch(Batch { events, probe: pass.probe, _permit: permit })
+        Take::Batch(Batch { events, probe: pass.probe, taken: now, _permit: permit })
+    }
+
+    /// The next event that was never tried and that the route's `where` takes. Those that it does not are done.
+    fn next_wanted(&self, passed_over: &mut usize) -> Option<Waiting> {
+        while *passed_over < PASSED_OVER_MAX {
+            let waiting = self.queue.take()?;
+            if self.filter.as_ref().is_none_or(|filter| filter.takes(waiting.event())) {
+                return Some(waiting);
+            }
+            *passed_over += 1;
+            self.counts.filtered.increment();
+            self.done(&waiting);
+        }
+        None
     }
 
     /// Takes note of what became of a batch, and frees its permit.
     pub(super) fn settle(self: &Arc<Self>, batch: Batch, outcomes: Outcomes, now: Instant) {
+        self.note_attempts(&batch, &outcomes, now);
         match outcomes {
             Outcomes::All(Outcome::Delivered) => {
                 self.tell(lock(&self.gate).succeeded(now));
@@ -254,6 +275,24 @@ impl Route {
             }
         }
         self.durable.offer_room(&self.queue);
+    }
+
+    /// Writes a batch into the diary.
+    fn note_attempts(&self, batch: &Batch, outcomes: &Outcomes, now: Instant) {
+        if !self.dead.notes_attempts() {
+            return;
+        }
+        let took = now.saturating_duration_since(batch.taken);
+        let span = (SystemTime::now().checked_sub(took).unwrap_or(SystemTime::UNIX_EPOCH), took);
+        match outcomes {
+            Outcomes::All(outcome) => {
+                batch.events.iter().for_each(|waiting| self.dead.note(&self.name, waiting, outcome, span));
+            }
+            Outcomes::Each(outcomes) => {
+                let pairs = batch.events.iter().zip(outcomes);
+                pairs.for_each(|(waiting, outcome)| self.dead.note(&self.name, waiting, outcome, span));
+            }
+        }
     }
 
     /// When the next event could be tried, as far as events go: `now` or earlier if one is waiting.
@@ -447,6 +486,9 @@ impl Drop for Permit {
         self.0.permits.give_back(1);
     }
 }
+
+/// Events that a route may pass over before others of its worker have their turn.
+const PASSED_OVER_MAX: usize = 64;
 
 fn no_outcome() -> Failure {
     Failure { kind: FailureKind::Handler, detail: "no outcome was given for this event".into(), retry_after: None }

@@ -30,6 +30,7 @@ pub(super) fn route(to: SinkConfig) -> RouteConfig {
         name: "billing".to_owned(),
         from: Vec::new(),
         signed_type: false,
+        conditions: Vec::new(),
         pool: 0,
         in_flight: 64,
         max_rate: None,

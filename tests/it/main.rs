@@ -31,6 +31,8 @@ mod delivers_real_payloads;
 
 mod finds_types_where_providers_put_them;
 
+mod follows_events;
+
 mod isolates_a_slow_route;
 
 mod keeps_its_limits;
@@ -43,9 +45,13 @@ mod looks_into_the_journal;
 
 mod parks_what_fails;
 
+mod reads_compressed_bodies;
+
 mod refuses_forgeries;
 
 mod retries_and_buries;
+
+mod routes_on_what_is_inside;
 
 mod shows_what_it_does;
 
@@ -59,4 +65,10 @@ mod spends_few_system_calls;
 
 mod survives_bad_requests;
 
+mod tells_the_story_of_an_event;
+
+mod takes_batches_apart;
+
 mod tells_the_truth_about_disks;
+
+mod understands_formats;

@@ -2,7 +2,11 @@
 
 mod auth;
 
+mod condition;
+
 mod duplicates;
+
+mod format;
 
 mod gateway;
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::condition::conditions;
 use super::gateway::LARGEST_SIZE;
 use super::names::Names;
 use super::sink::sink;
@@ -36,6 +37,7 @@ fn route<'d>(mut table: Table<'d>, names: &mut Names<'d>, around: &Surroundings<
     let from = table.require("from", "from = { source = \"…\", types = [\"…\"] }");
     let from = from.map(|node| from_sources(node, around.sources)).unwrap_or_default();
     let signed_type = signed_type(&mut table, &from, around.sources);
+    let conditions = table.get("where").map(conditions).unwrap_or_default();
     let pool = table.get("pool").and_then(|node| known_pool(&node, around.pools)).unwrap_or(0);
     let in_flight = table.get("in_flight").and_then(|node| node.number(1..=65_536)).unwrap_or(64) as usize;
     let max_rate = table.get("max_rate").and_then(|node| node.number(1..=1_000_000_000)).map(|rate| rate as u32);
@@ -58,6 +60,7 @@ fn route<'d>(mut table: Table<'d>, names: &mut Names<'d>, around: &Surroundings<
         name,
         from,
         signed_type,
+        conditions,
         pool,
         in_flight,
         max_rate,

@@ -6,6 +6,7 @@ use http::{HeaderName, header};
 
 use super::auth::auth;
 use super::duplicates::duplicates;
+use super::format::format;
 use super::gateway::{LARGEST_BODY, check_budget};
 use super::locator::{challenge, locators};
 use super::names::Names;
@@ -67,9 +68,12 @@ fn source<'d>(
         node.spot
             .problem("no listener asks for certificates", "write client_ca = \"ca.pem\" in the `tls` of [gateway]");
     }
+    let format = format(&mut table, &auth);
     let event_type = own_locators(&mut table, "event_type", &path, &auth)
+        .or(format.event_type)
         .unwrap_or_else(|| preset.map(|preset| preset.event_type.clone()).unwrap_or_default());
     let delivery_id = own_locators(&mut table, "delivery_id", &path, &auth)
+        .or(format.delivery_id)
         .unwrap_or_else(|| preset.map(|preset| preset.delivery_id.clone()).unwrap_or_default());
     let challenge = match table.get("challenge") {
         Some(node) => challenge(&node),
@@ -99,6 +103,8 @@ fn source<'d>(
         senders,
         event_type,
         delivery_id,
+        split: format.split,
+        cloudevents: format.cloudevents,
         challenge,
         ack,
         max_body: max_body.unwrap_or(gateway.max_body),
@@ -236,7 +242,7 @@ fn kept(node: Node<'_>, auth: &Auth) -> Vec<HeaderName> {
                 format!("`{name}` carries credentials, which are not kept with an event"),
                 "leave it out; the sender has proven itself before a route sees the event",
             );
-        } else if name != header::CONTENT_TYPE && !kept.contains(&name) {
+        } else if !ALWAYS_KEPT.contains(&name) && !kept.contains(&name) {
             kept.push(name);
         }
     }
@@ -254,7 +260,9 @@ fn is_type_signed(auth: &Auth, event_type: &[Locator]) -> bool {
     };
     let signed = &signature.scheme.signed;
     let is_signed = |locator: &Locator| match &locator.place {
-        Place::Json(_) => signed.contains(&SignedPart::Body),
+        Place::Json(_) | Place::Form(_) | Place::Xml(_) => signed.contains(&SignedPart::Body),
+        // Which mode it is in says a header.
+        Place::CloudEvent(attribute) => signed.contains(&SignedPart::Header(attribute.header.clone())),
         Place::Header(name) => signed.contains(&SignedPart::Header(name.clone())),
         Place::Constant(_) => true,
         Place::Path(_) | Place::Query(_) => false,
@@ -264,6 +272,9 @@ fn is_type_signed(auth: &Auth, event_type: &[Locator]) -> bool {
 
 /// What a source answers within unless it or its preset says otherwise.
 const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Without these a body means nothing.
+const ALWAYS_KEPT: [HeaderName; 2] = [header::CONTENT_TYPE, header::CONTENT_ENCODING];
 
 const CREDENTIALS: [HeaderName; 4] =
     [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE, header::SET_COOKIE];

@@ -19,6 +19,7 @@ fn what_is_not_written_has_a_default() {
     assert_eq!(config.gateway.idle_timeout, Duration::from_secs(75));
     assert_eq!(config.journal.dir, Path::new("data"));
     assert_eq!((config.journal.max_size, config.journal.segment_size), (100 << 30, 64 << 20));
+    assert_eq!(config.journal.attempts, Some(256 << 20));
     assert_eq!(config.journal.retain, RetainConfig { age: Duration::from_hours(72), size: 20 << 30 });
     assert_eq!(config.pools[0].name, "default");
 }
@@ -46,6 +47,7 @@ dir = "/var/lib/hookgate"
 max_size = "1GiB"
 retain = { age = "0s", size = "1MiB" }
 segment_size = "16MiB"
+attempts = "off"
 [[pool]]
 name = "fast"
 workers = 2
@@ -64,6 +66,7 @@ spin = "50us"
             max_size: 1 << 30,
             retain: RetainConfig { age: Duration::ZERO, size: 1 << 20 },
             segment_size: 16 << 20,
+            attempts: None,
         }
     );
     assert_eq!((config.pools[1].workers, config.pools[1].spin), (Some(2), Duration::from_micros(50)));
@@ -124,6 +127,7 @@ fn a_small_journal_keeps_half_of_itself_for_deliveries() {
 fn a_journal_has_room_for_what_must_be_delivered() {
     assert_mistake("[journal]\nmax_size = \"100MiB\"", 2, "room for 4 segments", "max_size = \"256MiB\"");
     assert_mistake("[journal]\nsegment_size = \"1KiB\"", 2, "too small", "\"1MiB\" or more");
+    assert_mistake("[journal]\nattempts = \"1KiB\"", 2, "no room", "\"1MiB\" or more, or \"off\"");
     assert_mistake(
         "[journal]\nmax_size = \"1GiB\"\nretain = { size = \"1GiB\" }",
         3,

@@ -5,7 +5,9 @@ use std::time::Duration;
 use http::{HeaderName, StatusCode};
 
 use super::{assert_mistake, config, route, source};
-use crate::config::{Fill, From, FromStart, HttpAuth, RouteConfig, SinkConfig, TypePattern, WhenFull};
+use crate::config::{
+    Comparison, Fill, From, FromStart, HttpAuth, Number, RouteConfig, Scalar, SinkConfig, Test, TypePattern, WhenFull,
+};
 
 fn read_route(keys: &str) -> RouteConfig {
     config(&route(keys)).routes.remove(0)
@@ -225,4 +227,35 @@ fn a_demand_that_no_event_meets_is_warned_of() {
     let warnings = config(&route("signed_type = true")).warnings;
     assert_eq!((warnings.len(), warnings[0].line), (1, 8));
     assert!(warnings[0].what.contains("takes nothing from it"), "{}", warnings[0]);
+}
+
+#[test]
+fn what_a_body_must_say_can_be_written() {
+    let route = read_route(
+        r#"where = [{ json = "/a/b", ge = 1, lt = 2.5 }, { json = "/c", one_of = ["x", 3, true] }, { json = "/d", exists = false }, { json = "/e", prefix = "in_" }]"#,
+    );
+    let [between, one_of, absent, prefix] = route.conditions.as_slice() else { panic!("{:?}", route.conditions) };
+    assert_eq!(between.member.to_string(), "/a/b");
+    let bounds = [Test::Compares(Comparison::Ge, Number::Whole(1)), Test::Compares(Comparison::Lt, Number::Float(2.5))];
+    assert_eq!(between.tests, bounds);
+    let scalars = vec![Scalar::Text("x".to_owned()), Scalar::Number(Number::Whole(3)), Scalar::Flag(true)];
+    assert_eq!(one_of.tests, [Test::OneOf(scalars)]);
+    assert_eq!(absent.tests, [Test::Exists(false)]);
+    assert_eq!(prefix.tests, [Test::Prefix("in_".to_owned())]);
+    assert_eq!(read_route(r#"where = { json = "/a", eq = "x" }"#).conditions.len(), 1);
+    assert!(read_route("").conditions.is_empty());
+}
+
+#[test]
+fn a_condition_that_says_nothing_or_nonsense_is_refused() {
+    let condition = |inner: &str| route(&format!("where = [{{ {inner} }}]"));
+    assert_mistake(&condition(r#"json = "/a""#), 8, "not said what", "exists = true");
+    assert_mistake(&condition("gt = 1"), 8, "`json` is missing", "/data/amount");
+    assert_mistake(&condition(r#"json = "a", gt = 1"#), 8, "does not point to a member", "slash");
+    assert_mistake(&condition(r#"json = "/a", gt = "1""#), 8, "must be a number", "without quotes");
+    assert_mistake(&condition(r#"json = "/a", eq = []"#), 8, "must be a string, a number, true or false", "10000");
+    assert_mistake(&condition(r#"json = "/a", exists = 1"#), 8, "true or false", "without quotes");
+    assert_mistake(&condition(r#"json = "/a", one_of = []"#), 8, "the list is empty", "at least one");
+    assert_mistake(&condition(r#"json = "/a", gt = 1, gtt = 2"#), 8, "unknown key `gtt`", "`gt`");
+    assert_mistake(&route("where = []"), 8, "the list is empty", "leave the key out");
 }

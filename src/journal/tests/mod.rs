@@ -18,6 +18,8 @@ mod power;
 
 mod reading;
 
+mod repair;
+
 mod room;
 
 mod rot;
