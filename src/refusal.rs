@@ -20,11 +20,24 @@ pub(crate) enum Refusal {
     /// The source exists, but is not posted to.
     WrongMethod,
 
+    /// The address has as many requests in hand as it may.
+    TooManyAtOnce,
+
     // What is known from the head of a request to a source.
+    /// The source takes nothing from this address.
+    AddressNotAllowed,
+    /// The source, or the address, has sent more than its rate.
+    OverRate,
     /// `Content-Length`, or what has arrived, is over the source's `max_body`.
     BodyTooLarge,
     /// The bodies in flight have used up `memory_budget`.
     OverMemoryBudget,
+    /// The unfinished bodies of the source, or of the address, hold all that is theirs of `memory_budget`.
+    OverMemoryShare,
+    /// The connection was made without a certificate.
+    MissingCertificate,
+    /// The certificate holds none of the names that the source takes.
+    WrongCertificate,
     /// Neither `Authorization` nor the credential parameter, API key or token is there.
     MissingCredentials,
     /// They are there and wrong.
@@ -74,15 +87,21 @@ pub(crate) enum Refusal {
 
 impl Refusal {
     /// All refusals, in the order of [`Refusal::index`].
-    pub(crate) const ALL: [Refusal; 28] = [
+    pub(crate) const ALL: [Refusal; 34] = [
         Refusal::BadHost,
         Refusal::BadTransferEncoding,
         Refusal::UnsupportedTransferEncoding,
         Refusal::UnmetExpectation,
         Refusal::UnknownPath,
         Refusal::WrongMethod,
+        Refusal::TooManyAtOnce,
+        Refusal::AddressNotAllowed,
+        Refusal::OverRate,
         Refusal::BodyTooLarge,
         Refusal::OverMemoryBudget,
+        Refusal::OverMemoryShare,
+        Refusal::MissingCertificate,
+        Refusal::WrongCertificate,
         Refusal::MissingCredentials,
         Refusal::WrongCredentials,
         Refusal::MissingSignature,
@@ -119,8 +138,14 @@ impl Refusal {
             Refusal::UnmetExpectation => "unmet_expectation",
             Refusal::UnknownPath => "unknown_path",
             Refusal::WrongMethod => "wrong_method",
+            Refusal::TooManyAtOnce => "too_many_at_once",
+            Refusal::AddressNotAllowed => "address_not_allowed",
+            Refusal::OverRate => "over_rate",
             Refusal::BodyTooLarge => "body_too_large",
             Refusal::OverMemoryBudget => "over_memory_budget",
+            Refusal::OverMemoryShare => "over_memory_share",
+            Refusal::MissingCertificate => "missing_certificate",
+            Refusal::WrongCertificate => "wrong_certificate",
             Refusal::MissingCredentials => "missing_credentials",
             Refusal::WrongCredentials => "wrong_credentials",
             Refusal::MissingSignature => "missing_signature",
@@ -156,10 +181,13 @@ impl Refusal {
             Refusal::UnmetExpectation => StatusCode::EXPECTATION_FAILED,
             Refusal::UnknownPath => StatusCode::NOT_FOUND,
             Refusal::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
+            Refusal::AddressNotAllowed => StatusCode::FORBIDDEN,
+            Refusal::TooManyAtOnce | Refusal::OverRate => StatusCode::TOO_MANY_REQUESTS,
             Refusal::BodyTooLarge | Refusal::InflatesTooMuch | Refusal::TooManyItems => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Refusal::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Refusal::OverMemoryBudget
+            | Refusal::OverMemoryShare
             | Refusal::QueueFull
             | Refusal::JournalFull
             | Refusal::JournalFailed

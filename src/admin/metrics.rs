@@ -32,7 +32,12 @@ fn connections(page: &mut Exposition, observed: &Observed) {
     one("hookgate_connections_open", "gauge", "Connections of senders.", opened.saturating_sub(closed));
     one("hookgate_connections_total", "counter", "Connections accepted.", opened);
     let refused = observed.listen_total(|listen| listen.connections_refused.get());
-    one("hookgate_connections_refused_total", "counter", "Connections over max_connections.", refused);
+    one(
+        "hookgate_connections_refused_total",
+        "counter",
+        "Connections over max_connections, or over what one address may have.",
+        refused,
+    );
     let malformed = observed.listen_total(|listen| listen.malformed.get());
     one(
         "hookgate_malformed_heads_total",
@@ -46,6 +51,14 @@ fn connections(page: &mut Exposition, observed: &Observed) {
     one("hookgate_idle_timeouts_total", "counter", "Connections closed by idle_timeout.", idle);
     let write = observed.listen_total(|listen| listen.write_timeouts.get());
     one("hookgate_write_timeouts_total", "counter", "Connections closed as the client did not take its answer.", write);
+    let failed = observed.listen_total(|listen| listen.handshakes_failed.get());
+    one("hookgate_tls_handshakes_failed_total", "counter", "Connections that did not get as far as TLS.", failed);
+    let dropped = observed.listen_total(|listen| listen.handshakes_dropped.get());
+    one("hookgate_tls_handshakes_dropped_total", "counter", "Handshakes cut off for newer ones.", dropped);
+    let proxied = observed.listen_total(|listen| listen.bad_proxy_headers.get());
+    one("hookgate_proxy_headers_refused_total", "counter", "Connections without the PROXY header they need.", proxied);
+    let floods = observed.listen_total(|listen| listen.floods.get());
+    one("hookgate_http2_floods_total", "counter", "HTTP/2 connections closed for much that is no request.", floods);
     let (used, limit) = (observed.budget.used() as u64, observed.budget.limit() as u64);
     one("hookgate_memory_budget_used_bytes", "gauge", "Bytes of bodies in memory.", used);
     one("hookgate_memory_budget_bytes", "gauge", "Bytes of bodies that may be in memory.", limit);

@@ -1,11 +1,10 @@
-//! The admin listener: a hyper server on the `control` thread.
+//! The admin listener: a hyper server, run by the `control` thread.
 
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use http::header::{ALLOW, CONTENT_TYPE};
@@ -16,8 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, oneshot};
-use tokio::task::LocalSet;
+use tokio::sync::Semaphore;
 
 use super::access::{Access, Denied};
 use super::archive::{StoryError, Wanted};
@@ -38,12 +36,12 @@ pub(crate) struct AdminError {
     cause: io::Error,
 }
 
-/// The running admin listener. It ends when this is dropped.
-#[derive(Debug)]
+/// The admin listener, bound; it serves as long as somebody polls it.
 pub(crate) struct Admin {
     address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    listener: std::net::TcpListener,
+    access: Access,
+    observed: Observed,
 }
 
 /// A whole answer, or one that goes on.
@@ -66,46 +64,25 @@ const NDJSON: &str = "application/x-ndjson";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 impl Admin {
-    /// Binds the address and starts the `control` thread.
-    pub(crate) fn start(address: SocketAddr, token: Option<Secret>, observed: Observed) -> Result<Self, AdminError> {
+    /// Binds the address.
+    pub(crate) fn bind(address: SocketAddr, token: Option<Secret>, observed: Observed) -> Result<Self, AdminError> {
         let failed = |cause| AdminError { address, cause };
         let listener = std::net::TcpListener::bind(address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-        let (stop, stopped) = oneshot::channel();
-        let thread = std::thread::Builder::new()
-            .name("control".to_owned())
-            .spawn(move || {
-                LocalSet::new().block_on(&runtime, async move {
-                    let searches = Semaphore::new(SEARCHES_MAX);
-                    let service = Rc::new(Service { access: Access::new(token), observed, searches });
-                    tokio::select! {
-                        () = service.accept(listener) => {}
-                        _ = stopped => {}
-                    }
-                });
-                // A search that reads on keeps nobody waiting.
-                runtime.shutdown_background();
-            })
-            .map_err(failed)?;
-        Ok(Self { address, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { address, listener, access: Access::new(token), observed })
+    }
+
+    /// Serves, within a `LocalSet`.
+    pub(crate) async fn serve(self) {
+        let service =
+            Rc::new(Service { access: self.access, observed: self.observed, searches: Semaphore::new(SEARCHES_MAX) });
+        service.accept(self.listener).await;
     }
 
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
-    }
-}
-
-impl Drop for Admin {
-    fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who may send: signatures and credentials.
+//! Who may send: signatures and credentials, addresses and rates.
 //!
 //! A source's [`Admission`] is compiled once from its [`Auth`]; the keys of its HMACs have then already been hashed, and a
 //! request clones their states instead of starting over. Everything that is written in the source must be proven, and what
@@ -38,6 +38,10 @@ mod query;
 
 mod credentials;
 
+mod rate;
+
+mod senders;
+
 mod sign;
 
 #[cfg(test)]
@@ -53,6 +57,7 @@ use crate::config::Auth;
 use crate::refusal::Refusal;
 use credentials::Credentials;
 pub use error::AdmissionError;
+pub(crate) use senders::{Sender, Senders};
 pub use sign::{Message, Signer};
 use signature::{OpenSignature, Signature};
 

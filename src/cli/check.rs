@@ -7,7 +7,9 @@ use super::presets::describe;
 use super::table::Table;
 use super::{ConfigFile, output};
 use crate::config::units::{WrittenDuration, WrittenSize};
-use crate::config::{Config, HttpSink, JournalConfig, RouteConfig, SinkConfig, SourceConfig, TypePattern, WhenFull};
+use crate::config::{
+    Config, HttpSink, JournalConfig, ListenConfig, RouteConfig, SinkConfig, SourceConfig, TypePattern, WhenFull,
+};
 use crate::gateway::{Cores, Placement};
 
 /// Options of `hookgate check`.
@@ -50,7 +52,7 @@ fn picture(config: &Config, placement: &Placement) -> String {
     let mut page = String::new();
     // Writing to a string cannot fail.
     let gateway = &config.gateway;
-    let listen: Vec<_> = gateway.listen.iter().map(ToString::to_string).collect();
+    let listen: Vec<_> = gateway.listen.iter().map(listener).collect();
     let admin = gateway.admin.map_or("off".to_owned(), |address| address.to_string());
     let _ = writeln!(page, "listen {}, admin {admin}", listen.join(" and "));
     let _ = writeln!(page, "{}", journal(&config.journal));
@@ -65,6 +67,12 @@ fn picture(config: &Config, placement: &Placement) -> String {
     let _ = writeln!(page, "{}", routes(config));
     let _ = write!(page, "{}", threads(config, placement));
     page
+}
+
+fn listener(listener: &ListenConfig) -> String {
+    let tls = if listener.tls.is_some() { " with TLS" } else { "" };
+    let proxy = if listener.proxy_protocol { " behind the PROXY protocol" } else { "" };
+    format!("{}{tls}{proxy}", listener.address)
 }
 
 /// What is acknowledged as durable, and for how long it is there.

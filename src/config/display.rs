@@ -42,6 +42,9 @@ impl fmt::Display for Auth {
         if !self.bearer.is_empty() {
             kinds.push("bearer token".to_owned());
         }
+        if !self.client_names.is_empty() {
+            kinds.push(format!("certificate of {}", self.client_names.join(" or ")));
+        }
         f.write_str(&if kinds.is_empty() { "NONE: anybody may send".to_owned() } else { kinds.join(" and ") })
     }
 }

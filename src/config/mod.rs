@@ -16,6 +16,8 @@ mod gateway;
 
 mod journal;
 
+mod listen;
+
 mod load;
 
 mod nearest;
@@ -57,6 +59,7 @@ pub use condition::{Comparison, Condition, Number, Scalar, Test};
 pub use duplicates::DuplicatesConfig;
 pub use gateway::GatewayConfig;
 pub use journal::{JournalConfig, RetainConfig};
+pub use listen::{CertificateFiles, ForwardedHeader, ListenConfig, TlsConfig};
 pub use pool::PoolConfig;
 pub use preset::{Preset, preset, presets};
 pub use problem::{Problem, Problems};
@@ -68,7 +71,7 @@ pub use scheme::{Algorithm, Encoding, KeyForm, Scheme, SignatureForm, SignedPart
 pub use secret::Secret;
 pub use source::{
     Ack, ApiKey, Attribute, Auth, BasicAuth, Challenge, Locator, Place, Pointer, RefuseConfig, ReplyConfig,
-    SignatureAuth, SourceConfig,
+    SendersConfig, SignatureAuth, SourceConfig,
 };
 pub use split::Split;
 pub use starter::starter;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use http::{HeaderName, StatusCode};
 
+use ipnet::IpNet;
+
 use super::{DuplicatesConfig, Scheme, Secret, Split, XmlPath};
 
 /// One endpoint that a provider posts to.
@@ -17,6 +19,8 @@ pub struct SourceConfig {
     pub preset: Option<String>,
     /// Who may send. Everything that is written here must be proven.
     pub auth: Auth,
+    /// From where, and how much.
+    pub senders: SendersConfig,
     /// Where the type may be, the first that is there counting.
     pub event_type: Vec<Locator>,
     /// Whether the source's signature covers the type wherever `event_type` may find it.
@@ -56,6 +60,21 @@ pub struct Auth {
     pub api_key: Option<ApiKey>,
     /// Tokens, any of which may stand in `Authorization: Bearer`.
     pub bearer: Vec<Secret>,
+    /// Names, in lower case, any of which may stand in the certificate that the sender's connection was made with.
+    pub client_names: Vec<String>,
+}
+
+/// From where a source takes requests, and how many.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SendersConfig {
+    /// Addresses that may send; empty for all.
+    pub allow: Vec<IpNet>,
+    /// Addresses that may not, even where `allow` has them.
+    pub deny: Vec<IpNet>,
+    /// Proven requests a second.
+    pub max_rate: Option<u32>,
+    /// Requests a second from one address, proven or not.
+    pub max_rate_per_address: Option<u32>,
 }
 
 /// A signature scheme with its secrets.

@@ -119,6 +119,11 @@ impl Draft {
         granted
     }
 
+    /// Whether the memory budget has room for `bytes` more. Nothing is taken.
+    pub(crate) fn has_room_for(&self, bytes: usize) -> bool {
+        self.record.home.as_ref().is_none_or(|home| home.budget.has_room_for(bytes))
+    }
+
     /// Writes source, method and target (without credentials).
     pub(crate) fn head(&mut self, source: &str, method: &str, target: &str) {
         self.record.source = self.append(source.as_bytes());

@@ -2,6 +2,7 @@
 //! journal, the thread never does.
 
 use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,11 +14,12 @@ use super::batch::Batch;
 use super::refusal_log::RefusalLog;
 use super::sources::{Found, Source, Sources};
 use super::wakes::PendingWakes;
+use crate::admit::Sender;
 use crate::config::Ack;
 use crate::counters::IoCounters;
 use crate::event::{Budget, Event, IdSource, RecordPool};
 use crate::journal::{Entrance, Outcome, Receipt};
-use crate::listen::{Answerer, Request, SharedStage, Stage};
+use crate::listen::{Answerer, Clients, Request, SharedStage, Stage};
 use crate::refusal::Refusal;
 use crate::reply::{self, ReplyBody};
 use crate::routes;
@@ -37,6 +39,7 @@ pub(super) struct Intake {
     pub(super) counters: Arc<IoCounters>,
     refusals: RefCell<RefusalLog>,
     stage: SharedStage,
+    clients: Arc<Clients>,
 }
 
 /// A buffer with an inflated body, which goes back for the next when it is dropped, unless it has grown beyond
@@ -84,6 +87,7 @@ impl Intake {
         routes: routes::Intake,
         counters: Arc<IoCounters>,
         stage: SharedStage,
+        clients: Arc<Clients>,
     ) -> Self {
         let routes = Rc::new(RefCell::new(routes));
         let wakes = Rc::new(PendingWakes::default());
@@ -99,12 +103,15 @@ impl Intake {
             wakes,
             counters,
             stage,
+            clients,
         }
     }
 
     /// What needs no body is decided before the body is polled: only then does hyper send `100 Continue`.
     async fn take(&self, at: usize, source: &Source, request: Request) -> Result<Taken, Refusal> {
         let started = request.started();
+        let sender = Sender { address: request.client(), names: request.client_names(), at: started };
+        source.senders.check(sender)?;
         let (mut head, body) = request.split();
         if head.method != Method::POST {
             return Err(Refusal::WrongMethod);
@@ -116,8 +123,9 @@ impl Intake {
 
         let mut draft = self.records.draft();
         source.write_head(&head, &mut draft);
-        body.read(source.max_body, &mut draft, |frame| proof.update(frame)).await?;
+        body.read(source.max_body, &mut draft, (&self.clients, &source.share), |frame| proof.update(frame)).await?;
         proof.finish()?;
+        source.senders.count(started)?;
 
         let inflated = match coding.filter(|_| source.reads_bodies()) {
             Some(coding) => Some(self.inflate(coding, source.max_body, draft.body())?),
@@ -211,9 +219,9 @@ impl Intake {
         at: usize,
         source: &Source,
         ending: Result<Taken, Refusal>,
-        request: (Instant, std::net::SocketAddr),
+        request: (Instant, IpAddr),
     ) -> (Response<ReplyBody>, Instant) {
-        let (started, peer) = request;
+        let (started, client) = request;
         let ready = Instant::now();
         let latency = ready.saturating_duration_since(started);
         let counters = self.counters.source(at);
@@ -233,7 +241,7 @@ impl Intake {
             }
             Err(refusal) => {
                 counters.refused.note(refusal);
-                self.refusals.borrow_mut().note(Some((at, &source.name)), refusal, peer, ready);
+                self.refusals.borrow_mut().note(Some((at, &source.name)), refusal, client, ready);
                 source.reply.refused(refusal)
             }
         };
@@ -241,10 +249,10 @@ impl Intake {
     }
 
     /// Refuses a request that no source was found for.
-    fn turn_away(&self, refusal: Refusal, peer: std::net::SocketAddr) -> (Response<ReplyBody>, Instant) {
+    fn turn_away(&self, refusal: Refusal, client: IpAddr) -> (Response<ReplyBody>, Instant) {
         let now = Instant::now();
         self.counters.listen.refused.note(refusal);
-        self.refusals.borrow_mut().note(None, refusal, peer, now);
+        self.refusals.borrow_mut().note(None, refusal, client, now);
         (reply::refused(refusal), now)
     }
 }
@@ -253,14 +261,14 @@ impl Answerer for Intake {
     type Body = ReplyBody;
 
     async fn answer(&self, request: Request) -> (Response<ReplyBody>, Instant) {
-        let (started, peer) = (request.started(), request.peer());
+        let (started, client) = (request.started(), request.client());
         let found = request.check_head().and_then(|()| self.sources.find(request.head().uri.path()));
         let (mut answer, ready) = match found {
-            Err(refusal) => self.turn_away(refusal, peer),
+            Err(refusal) => self.turn_away(refusal, client),
             Ok(Found::Health) => (reply::health(self.stage.get() == Stage::Running), Instant::now()),
             Ok(Found::Source(at, source)) => {
                 let ending = self.take(at, source, request).await;
-                self.conclude(at, source, ending, (started, peer))
+                self.conclude(at, source, ending, (started, client))
             }
         };
         // Looked at now: a stop may have begun while the body came.

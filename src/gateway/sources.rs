@@ -8,9 +8,10 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 
 use super::StartError;
-use crate::admit::Admission;
+use crate::admit::{Admission, Senders};
 use crate::config::{Ack, Challenge, Config, Pointer, SourceConfig, Split};
 use crate::event::{Draft, EventMeta};
+use crate::listen::SourceShare;
 use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::sniff::{self, Sniffer, SplitError};
@@ -38,7 +39,10 @@ pub(super) enum Found<'sources> {
 /// One source, ready to receive.
 pub(super) struct Source {
     pub(super) name: String,
+    pub(super) senders: Senders,
     pub(super) admission: Admission,
+    /// What its unfinished bodies may hold.
+    pub(super) share: SourceShare,
     pub(super) reply: Reply,
     pub(super) max_body: usize,
     pub(super) deadline: Duration,
@@ -67,7 +71,7 @@ impl Sources {
         let mut sources = Vec::with_capacity(config.sources.len());
         for (at, source) in config.sources.iter().enumerate() {
             insert(&source.path, Target::Source(at))?;
-            sources.push(Source::new(source)?);
+            sources.push(Source::new(source, config)?);
         }
         Ok(Self { by_path, sources })
     }
@@ -90,12 +94,14 @@ impl Sources {
 }
 
 impl Source {
-    fn new(config: &SourceConfig) -> Result<Self, StartError> {
+    fn new(config: &SourceConfig, whole: &Config) -> Result<Self, StartError> {
         let admission = Admission::new(&config.auth)
             .map_err(|cause| StartError::Admission { source_name: config.name.clone(), cause })?;
         Ok(Self {
             name: config.name.clone(),
+            senders: Senders::new(&config.senders, &config.auth),
             admission,
+            share: SourceShare::new(whole.gateway.memory_budget, config.max_body, whole.sources.len()),
             reply: Reply::new(&config.reply, &config.refuse, config.auth.basic.is_some()),
             max_body: config.max_body,
             deadline: config.deadline,

@@ -11,6 +11,8 @@
 
 mod client;
 
+mod encrypted;
+
 mod gateway;
 
 mod processor;
@@ -37,6 +39,8 @@ mod keeps_its_limits;
 
 mod keeps_what_it_acknowledged;
 
+mod limits_who_may_send;
+
 mod looks_into_the_journal;
 
 mod parks_what_fails;
@@ -50,6 +54,10 @@ mod retries_and_buries;
 mod routes_on_what_is_inside;
 
 mod shows_what_it_does;
+
+mod speaks_http2;
+
+mod speaks_tls;
 
 mod stops_in_order;
 

@@ -2,6 +2,7 @@
 
 use super::scheme::scheme;
 use super::secret::{header_secrets, keys, secrets};
+use super::senders::client_names;
 use crate::config::node::Node;
 use crate::config::table::Table;
 use crate::config::{ApiKey, Auth, BasicAuth, Preset, SignatureAuth};
@@ -13,6 +14,7 @@ pub(super) fn auth(table: &mut Table<'_>, preset: Option<&Preset>) -> Auth {
         basic: basic(table),
         api_key: table.get("api_key").and_then(|node| api_key(&node)),
         bearer: table.get("bearer").map(header_secrets).unwrap_or_default(),
+        client_names: table.get("client_cert").map(client_names).unwrap_or_default(),
     };
     if let Some(node) = table.get("bearer")
         && table.get("basic").is_some()
@@ -96,11 +98,11 @@ fn check_that_something_is_proven(table: &mut Table<'_>) {
         }
         (None, None) => table.spot.problem(
             "nothing says who may send",
-            "write preset, hmac, basic, api_key or bearer; or auth = \"none\" if anybody may",
+            "write preset, hmac, basic, api_key, bearer or client_cert; or auth = \"none\" if anybody may",
         ),
         _ => {}
     }
 }
 
 /// The keys that ask a sender for a proof.
-const PROOFS: [&str; 5] = ["preset", "hmac", "basic", "api_key", "bearer"];
+const PROOFS: [&str; 6] = ["preset", "hmac", "basic", "api_key", "bearer", "client_cert"];

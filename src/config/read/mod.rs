@@ -12,6 +12,8 @@ mod gateway;
 
 mod journal;
 
+mod listen;
+
 mod locator;
 
 mod names;
@@ -27,6 +29,8 @@ mod route;
 mod scheme;
 
 mod secret;
+
+mod senders;
 
 mod sink;
 

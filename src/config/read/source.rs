@@ -11,6 +11,7 @@ use super::gateway::{LARGEST_BODY, check_budget};
 use super::locator::{challenge, locators};
 use super::names::Names;
 use super::reply::{refuse, reply};
+use super::senders::senders;
 use crate::config::document::Spot;
 use crate::config::nearest::nearest;
 use crate::config::node::Node;
@@ -62,6 +63,11 @@ fn source<'d>(
     let path = path(&mut table, &name, gateway, paths);
     let preset = table.get("preset").and_then(|node| known_preset(&node));
     let auth = auth(&mut table, preset);
+    let senders = senders(&mut table);
+    if let Some(node) = table.get("client_cert").filter(|_| !asks_for_certificates(gateway)) {
+        node.spot
+            .problem("no listener asks for certificates", "write client_ca = \"ca.pem\" in the `tls` of [gateway]");
+    }
     let format = format(&mut table, &auth);
     let event_type = own_locators(&mut table, "event_type", &path, &auth)
         .or(format.event_type)
@@ -94,6 +100,7 @@ fn source<'d>(
         preset: preset.map(|preset| preset.name.clone()),
         type_signed: is_type_signed(&auth, &event_type),
         auth,
+        senders,
         event_type,
         delivery_id,
         split: format.split,
@@ -107,6 +114,11 @@ fn source<'d>(
         refuse,
         keep_headers,
     }
+}
+
+fn asks_for_certificates(gateway: &GatewayConfig) -> bool {
+    let mut tls = gateway.listen.iter().filter_map(|listener| listener.tls.as_ref());
+    tls.any(|tls| tls.client_ca.is_some())
 }
 
 fn path<'d>(table: &mut Table<'d>, name: &str, gateway: &GatewayConfig, taken: &mut Vec<TakenPath<'d>>) -> String {

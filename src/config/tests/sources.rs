@@ -263,6 +263,35 @@ fn a_source_that_no_route_reads_is_warned_of() {
 }
 
 #[test]
+fn where_senders_may_be_and_how_much_they_may_send() {
+    let keys = r#"auth = "none"
+allow = ["192.0.2.0/24", "2001:db8::1"]
+deny = "192.0.2.66"
+max_rate = 500
+max_rate_per_address = 50"#;
+    let senders = config(&source(keys)).sources.remove(0).senders;
+    assert_eq!((senders.allow.len(), senders.deny.len()), (2, 1));
+    assert_eq!((senders.max_rate, senders.max_rate_per_address), (Some(500), Some(50)));
+    assert_mistake(&source("auth = \"none\"\nallow = \"192.0.2.1/24\""), 5, "does not begin", "192.0.2.0/24");
+    assert_mistake(&source("auth = \"none\"\nmax_rate = 0"), 5, "out of bounds", "from 1");
+}
+
+#[test]
+fn a_certificate_is_a_proof_where_a_listener_asks_for_one() {
+    let directory = tempfile::tempdir().unwrap();
+    for file in ["a.pem", "a.key", "ca.pem"] {
+        super::text_file(directory.path(), file, "");
+    }
+    let text = format!(
+        "[gateway]\ntls = {{ cert = \"a.pem\", key = \"a.key\", client_ca = \"ca.pem\" }}\n{}",
+        source("client_cert = [\"Partner\", \"proxy.example.com\"]")
+    );
+    let config = super::read_in(directory.path(), &text).unwrap();
+    assert_eq!(config.sources[0].auth.client_names, ["partner", "proxy.example.com"]);
+    assert_mistake(&source("client_cert = \"partner\""), 4, "no listener asks", "client_ca");
+}
+
+#[test]
 fn forms_xml_and_cloudevents_are_places_too() {
     let source = read_source(
         r#"

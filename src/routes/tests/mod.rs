@@ -27,8 +27,8 @@ use tokio::sync::Semaphore;
 
 use super::*;
 use crate::config::{
-    BreakerConfig, From, FromStart, GatewayConfig, JournalConfig, PoolConfig, QueueConfig, RetainConfig, RetryConfig,
-    RouteConfig, SinkConfig, TypePattern, WhenFull,
+    BreakerConfig, ForwardedHeader, From, FromStart, GatewayConfig, JournalConfig, PoolConfig, QueueConfig,
+    RetainConfig, RetryConfig, RouteConfig, SinkConfig, TypePattern, WhenFull,
 };
 use crate::event::{Budget, Event, EventMeta, Found, IdSource, Piece, RecordPool};
 use crate::refusal::Refusal;
@@ -76,6 +76,10 @@ pub(in crate::routes) fn config(routes: Vec<RouteConfig>) -> Config {
             max_body: 1 << 20,
             memory_budget: 1 << 30,
             max_connections: 1,
+            max_connections_per_address: 1,
+            max_requests_per_address: 1,
+            trusted_proxies: Vec::new(),
+            forwarded_header: ForwardedHeader::XForwardedFor,
             health_path: "/healthz".into(),
             head_timeout: Duration::ZERO,
             body_timeout: Duration::ZERO,
