@@ -16,18 +16,11 @@ pub struct Client {
 pub trait Stream: Read + Write {
     /// Says that no more is coming.
     fn finish(&mut self);
-
-    /// The socket below it all.
-    fn socket(&self) -> &TcpStream;
 }
 
 impl Stream for TcpStream {
     fn finish(&mut self) {
         let _ = self.shutdown(Shutdown::Write);
-    }
-
-    fn socket(&self) -> &TcpStream {
-        self
     }
 }
 
@@ -98,18 +91,6 @@ impl Client {
         self.fill_until(|bytes| (bytes.len() >= length).then_some(0))?;
         let body = self.buffered.drain(..length).collect();
         Some(Answer { status, headers, body })
-    }
-
-    /// What is there and comes within a moment, however much that is.
-    pub fn read_until_pause(&mut self) -> Vec<u8> {
-        self.stream.socket().set_read_timeout(Some(std::time::Duration::from_millis(300))).unwrap();
-        let mut read = std::mem::take(&mut self.buffered);
-        let mut chunk = [0; 64 << 10];
-        while let Ok(count @ 1..) = self.stream.read(&mut chunk) {
-            read.extend_from_slice(&chunk[..count]);
-        }
-        self.stream.socket().set_read_timeout(Some(PATIENCE)).unwrap();
-        read
     }
 
     /// Whether the other side has closed, nothing more having come.
