@@ -15,6 +15,7 @@ use super::wakes::PendingWakes;
 use crate::config::Ack;
 use crate::counters::IoCounters;
 use crate::event::{Budget, Draft, Event, IdSource, RecordPool};
+use crate::failpoint;
 use crate::journal::{Entrance, Outcome};
 use crate::listen::{Answerer, Request, SharedStage, Stage};
 use crate::refusal::Refusal;
@@ -123,7 +124,9 @@ impl Intake {
     ) -> Result<Option<usize>, Refusal> {
         let journal = self.journal.as_ref().ok_or(Refusal::JournalFailed)?;
         let deadline = started + source.deadline.saturating_sub(ANSWER_MARGIN);
-        match journal.submit(event.clone(), at, deadline, source.remembers_ids).await {
+        let outcome = journal.submit(event.clone(), at, deadline, source.remembers_ids).await;
+        failpoint::pass("answer.ready");
+        match outcome {
             Outcome::Safe(_) => Ok(Some(self.routes.borrow_mut().count_matches(at, event))),
             Outcome::Duplicate => Ok(None),
             Outcome::Refused(refusal) => Err(refusal),

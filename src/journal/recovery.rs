@@ -25,6 +25,7 @@ use super::record::{Record, RouteProgress};
 use super::segment::{Blocks, Header, Link, Segment, Spare};
 use super::shared::ID_TIME_AT_EPOCH;
 use crate::event::{EventParts, Sequence};
+use crate::failpoint;
 
 /// What was found in the directory.
 #[derive(Debug)]
@@ -56,6 +57,7 @@ pub(super) fn recover(
     if let Some(newest) = chain.last() {
         settle(disk, newest)?;
     }
+    failpoint::pass("recovery.settled");
     let now = SystemTime::now();
     let mut restored = RestoreIds { ids, now };
     let mut read = Read::new(&mut restored);
@@ -82,6 +84,7 @@ pub(super) fn recover(
         kept.push(Kept { link, bytes, opened: header.opened, broken: false });
         segment = Some(resumed);
     }
+    failpoint::pass("recovery.read");
     let (next, progress) = (read.next, read.progress);
     let spares = spares(disk, segment_size, names.spares, &strays)?;
     Ok(Found { kept, segment, spares, next, progress, torn_bytes, segments_read: chain.len() - from.min(chain.len()) })

@@ -28,6 +28,7 @@ use super::stock::{Shortage, Supply};
 use super::threads::Errand;
 use crate::event::Event;
 use crate::event::Sequence;
+use crate::failpoint;
 use crate::refusal::Refusal;
 
 /// What the journal thread owns.
@@ -173,6 +174,7 @@ impl Writer {
         let Control { progress, release, close } = std::mem::take(&mut *locked(&self.shared.control));
         self.release = self.release.max(release);
         if !progress.is_empty() && self.retry.is_none() {
+            failpoint::pass("progress.gathered");
             let records = progress.iter().map(|(route, progress)| (route, progress));
             self.gathered.buffer.push(|to| record::write_progress(Kind::Progress, records, to));
         }
@@ -210,6 +212,7 @@ impl Writer {
 
     /// Leaves a checkpoint, so that the next start has little to read.
     pub(super) fn close(&mut self) {
+        failpoint::pass("close.begun");
         if self.retry.is_none()
             && let Err(shortage) = self.probe()
         {
@@ -218,6 +221,7 @@ impl Writer {
                 "the journal ends without a checkpoint; routes may deliver some events again"
             );
         }
+        failpoint::pass("close.done");
     }
 
     fn tell(&mut self, ticket: Ticket, outcome: Outcome) {
@@ -237,11 +241,14 @@ impl Writer {
             self.ids.note_duplicate(copy.source);
             self.tell(copy.ticket, Outcome::Duplicate);
         }
+        failpoint::pass("receipts.ready");
         // Answers first: providers wait for them, routes only for work.
         self.outcomes.send();
+        failpoint::pass("receipts.sent");
         let events = std::mem::take(&mut self.gathered.events);
         if !events.is_empty() {
             self.shared.publish(first, events);
+            failpoint::pass("batch.published");
         }
     }
 
@@ -282,6 +289,7 @@ impl Writer {
         if self.retry.is_none()
             && let Some(released) = self.release.take()
         {
+            failpoint::pass("release.safe");
             self.send(Errand::Release(released));
         }
     }
@@ -292,6 +300,7 @@ impl Writer {
         if self.segment.as_ref().is_none_or(|segment| !segment.has_room(size + BLOCK)) {
             self.rotate()?;
         }
+        failpoint::pass("batch.gathered");
         let first = self.next;
         let begun = Instant::now();
         self.shared.pace.begin(begun);
@@ -341,6 +350,7 @@ impl Writer {
             // A segment without an event: its name is taken.
             self.next = self.next.plus(1);
         }
+        failpoint::pass("segment.wanted");
         let header = Header::new(self.next, self.last);
         // The new header says where the old segment ends; nothing may be appended to that any more.
         self.segment = None;
@@ -353,6 +363,7 @@ impl Writer {
         });
         let rotated = match started {
             Ok(segment) => {
+                failpoint::pass("segment.joined");
                 self.last = Some(segment.link());
                 self.shared.catalog.note(&segment);
                 self.segment = Some(segment);

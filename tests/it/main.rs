@@ -13,6 +13,8 @@ mod client;
 
 mod gateway;
 
+mod ledger;
+
 mod processor;
 
 mod signing;
@@ -26,6 +28,8 @@ mod calls_handlers_of_the_embedding_program;
 mod commands;
 
 mod delivers_real_payloads;
+
+mod dies_at_any_moment;
 
 mod finds_types_where_providers_put_them;
 

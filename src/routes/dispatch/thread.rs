@@ -11,6 +11,7 @@ use super::machine::Machine;
 use super::outlets::Queues;
 use crate::config::FromStart;
 use crate::event::Sequence;
+use crate::failpoint;
 use crate::routes::counts::OfferCounts;
 use crate::routes::error::RoutesError;
 use crate::routes::position::WINDOW;
@@ -148,6 +149,7 @@ impl Dispatch {
         if !progress.is_empty() {
             self.saved_at = now;
             self.log.save(progress);
+            failpoint::pass("progress.told");
         }
     }
 
