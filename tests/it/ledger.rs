@@ -26,6 +26,10 @@ impl Ledger {
         self.0.lock().unwrap().len()
     }
 
+    pub fn ids(&self) -> BTreeSet<String> {
+        self.0.lock().unwrap().clone()
+    }
+
     pub fn note(&self, id: String) {
         self.0.lock().unwrap().insert(id);
     }
@@ -88,11 +92,11 @@ fn dead(gateway: &Gateway) -> Vec<String> {
 }
 
 /// An event of 2 KB: some hundreds fill a small segment.
-fn body(id: &str) -> String {
+pub fn body(id: &str) -> String {
     format!("{id} {}", "a".repeat(2 << 10))
 }
 
-fn id_of(body: &[u8]) -> String {
+pub fn id_of(body: &[u8]) -> String {
     let id = body.split(|byte| *byte == b' ').next().unwrap_or_default();
     String::from_utf8(id.to_vec()).unwrap()
 }

@@ -51,4 +51,6 @@ mod stops_in_order;
 
 mod survives_bad_requests;
 
+mod survives_disconnects;
+
 mod tells_the_truth_about_disks;
