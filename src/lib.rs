@@ -7,6 +7,9 @@
 /// Where tests end the process at a moment they choose. Nothing in a release build.
 mod failpoint;
 
+/// What the models of `models/` put something explorable in the place of.
+mod sync;
+
 /// The nouns all rooms share: an event and the record its bytes lie in.
 mod event;
 

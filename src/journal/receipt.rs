@@ -16,16 +16,16 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
-
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::shared::Shared;
 use crate::event::Event;
 use crate::event::Sequence;
 use crate::refusal::Refusal;
+use crate::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use crate::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use crate::sync::spawn_local;
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +103,7 @@ impl Entrance {
         let slots = Slots::default();
         let index = shared.add_entrance(sender, Arc::clone(&slots.occupied));
         let slots = Rc::new(RefCell::new(slots));
-        tokio::task::spawn_local(complete(completions, Rc::clone(&slots)));
+        spawn_local(complete(completions, Rc::clone(&slots)));
         Self { shared, index, slots }
     }
 

@@ -66,6 +66,8 @@ mod table;
 
 mod waiting;
 
+mod worker;
+
 #[cfg(test)]
 mod tests;
 
