@@ -194,6 +194,12 @@ fn journal(page: &mut Exposition, journal: &JournalStatus) {
     one("hookgate_journal_segments", "gauge", "Segments.", journal.segments as u64);
     one("hookgate_journal_queue_events", "gauge", "Events that wait to be written.", journal.queue_events as u64);
     one("hookgate_journal_queue_bytes", "gauge", "Bytes of them.", journal.queue_bytes as u64);
+    one(
+        "hookgate_journal_receipts",
+        "gauge",
+        "Events not yet known to be safe or refused.",
+        journal.open_receipts as u64,
+    );
     one("hookgate_journal_oldest_sequence", "gauge", "The first event that is kept.", journal.oldest.0);
     one("hookgate_journal_next_sequence", "gauge", "The next event that is not safe yet.", journal.synced_end.0);
     one("hookgate_journal_batches_total", "counter", "Batches written and synced.", journal.batches);

@@ -34,7 +34,12 @@ pub struct Answer {
 
 impl Client {
     pub fn connect(address: SocketAddr) -> Self {
-        Self::over(connect(address))
+        Self::try_connect(address).unwrap()
+    }
+
+    /// `None` if nobody listens there.
+    pub fn try_connect(address: SocketAddr) -> Option<Self> {
+        try_connect(address).map(Self::over)
     }
 
     /// Through something that is connected.
@@ -146,11 +151,15 @@ impl Answer {
 
 /// A socket that does not wait for ever.
 pub fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).unwrap();
+    try_connect(address).unwrap()
+}
+
+fn try_connect(address: SocketAddr) -> Option<TcpStream> {
+    let stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
     stream.set_nodelay(true).unwrap();
-    stream
+    Some(stream)
 }
 
 /// The bytes of a request with `Host` and `Content-Length`.

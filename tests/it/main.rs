@@ -15,6 +15,8 @@ mod encrypted;
 
 mod gateway;
 
+mod ledger;
+
 mod processor;
 
 mod signing;
@@ -28,6 +30,8 @@ mod calls_handlers_of_the_embedding_program;
 mod commands;
 
 mod delivers_real_payloads;
+
+mod dies_at_any_moment;
 
 mod finds_types_where_providers_put_them;
 
@@ -64,6 +68,8 @@ mod stops_in_order;
 mod spends_few_system_calls;
 
 mod survives_bad_requests;
+
+mod survives_disconnects;
 
 mod tells_the_story_of_an_event;
 
