@@ -29,6 +29,8 @@ pub(crate) enum Refusal {
     MissingCredentials,
     /// They are there and wrong.
     WrongCredentials,
+    /// The provider has not handed over the secret yet.
+    SecretUnknown,
     /// The signature header is missing, or a header that the signature covers.
     MissingSignature,
     /// The signature header is not of the scheme's form.
@@ -63,7 +65,7 @@ pub(crate) enum Refusal {
 
 impl Refusal {
     /// All refusals, in the order of [`Refusal::index`].
-    pub(crate) const ALL: [Refusal; 23] = [
+    pub(crate) const ALL: [Refusal; 24] = [
         Refusal::BadHost,
         Refusal::BadTransferEncoding,
         Refusal::UnsupportedTransferEncoding,
@@ -74,6 +76,7 @@ impl Refusal {
         Refusal::OverMemoryBudget,
         Refusal::MissingCredentials,
         Refusal::WrongCredentials,
+        Refusal::SecretUnknown,
         Refusal::MissingSignature,
         Refusal::MalformedSignature,
         Refusal::AmbiguousSignature,
@@ -107,6 +110,7 @@ impl Refusal {
             Refusal::OverMemoryBudget => "over_memory_budget",
             Refusal::MissingCredentials => "missing_credentials",
             Refusal::WrongCredentials => "wrong_credentials",
+            Refusal::SecretUnknown => "secret_unknown",
             Refusal::MissingSignature => "missing_signature",
             Refusal::MalformedSignature => "malformed_signature",
             Refusal::AmbiguousSignature => "ambiguous_signature",

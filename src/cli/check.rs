@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
-use super::presets::describe;
+use super::presets::{describe, place};
 use super::table::Table;
 use super::{ConfigFile, output};
 use crate::config::units::{WrittenDuration, WrittenSize};
@@ -100,8 +100,8 @@ fn sources(config: &Config) -> Table {
 
 fn proof(auth: &Auth) -> String {
     let mut kinds = Vec::new();
-    if let Some(signature) = &auth.signature {
-        kinds.push(format!("signature in {}", signature.scheme.header));
+    if let Some(proof) = &auth.proof {
+        kinds.push(place(&proof.proof));
     }
     if let Some(basic) = &auth.basic {
         kinds.push(match &basic.url_parameter {

@@ -12,6 +12,8 @@ mod duplicates;
 
 mod gateway;
 
+mod handshake;
+
 mod journal;
 
 mod load;
@@ -25,6 +27,8 @@ mod pool;
 mod preset;
 
 mod problem;
+
+mod proof;
 
 mod read;
 
@@ -49,19 +53,23 @@ mod tests;
 
 pub use duplicates::DuplicatesConfig;
 pub use gateway::GatewayConfig;
+pub use handshake::{AnswerPart, Condition, Expected, Field, Handshake};
 pub use journal::{JournalConfig, RetainConfig};
 pub use pool::PoolConfig;
 pub use preset::{Preset, preset, presets};
 pub use problem::{Problem, Problems};
+pub use proof::{JwtScheme, Proof, TokenPlace};
 pub use route::{
     BreakerConfig, FileSink, Fill, From, FromStart, HttpAuth, HttpSink, HttpTls, QueueConfig, RetryConfig, RouteConfig,
     SinkConfig, TypePattern, WhenFull,
 };
-pub use scheme::{Algorithm, Encoding, KeyForm, Scheme, SignatureForm, SignedPart, Stamp, StampPlace, StampUnit};
-pub use secret::Secret;
+pub use scheme::{
+    Algorithm, Covers, Encoding, KeyForm, Scheme, SignatureForm, SignaturePlace, SignedPart, Stamp, StampPlace,
+    StampUnit,
+};
+pub use secret::{Secret, Secrets};
 pub use source::{
-    Ack, ApiKey, Auth, BasicAuth, Challenge, Locator, Place, Pointer, RefuseConfig, ReplyConfig, SignatureAuth,
-    SourceConfig,
+    Ack, ApiKey, Auth, BasicAuth, Locator, Place, Pointer, ProofAuth, RefuseConfig, ReplyConfig, SourceConfig,
 };
 pub use starter::starter;
 

@@ -4,11 +4,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use http::request::Parts;
 use http::{Method, Response};
 
+use super::learned;
 use super::refusal_log::RefusalLog;
 use super::sources::{Found, Source, Sources};
 use super::wakes::PendingWakes;
@@ -16,9 +17,9 @@ use crate::config::Ack;
 use crate::counters::IoCounters;
 use crate::event::{Budget, Draft, Event, IdSource, RecordPool};
 use crate::journal::{Entrance, Outcome};
-use crate::listen::{Answerer, Request, SharedStage, Stage};
+use crate::listen::{Answerer, PendingBody, Request, SharedStage, Stage};
 use crate::refusal::Refusal;
-use crate::reply::{self, ReplyBody};
+use crate::reply::{self, Asked, Handshaken, ReplyBody};
 use crate::routes;
 
 /// What an io thread needs to answer requests.
@@ -42,6 +43,9 @@ enum Taken {
     /// A handshake, answered in place.
     Handshake(Response<ReplyBody>),
 }
+
+/// Bytes of the largest body that is read of a sender who has not proven anything, in search of a handshake.
+const UNPROVEN_BODY_MAX: usize = 16 * 1024;
 
 /// A refusal for want of a receipt leaves so long before the source's deadline: a sweep may be this late.
 const ANSWER_MARGIN: Duration = Duration::from_millis(100);
@@ -76,20 +80,31 @@ impl Intake {
     async fn take(&self, at: usize, source: &Source, request: Request) -> Result<Taken, Refusal> {
         let started = request.started();
         let (head, body) = request.split();
+        let tenant = source.tenant(head.uri.path());
+        let asked = Asked { head: &head, body: b"", tenant, admission: &source.admission };
+        if let Some(handshake) = source.handshakes.by_head(asked) {
+            return Self::shake_hands(source, handshake?).await;
+        }
         if head.method != Method::POST {
             return Err(Refusal::WrongMethod);
         }
         body.check_length(source.max_body)?;
         let now = SystemTime::now();
-        let mut proof = source.admission.head(&head, now)?;
+        let mut proof = match source.admission.head(&head, tenant, now) {
+            Ok(proof) => proof,
+            Err(refusal) if source.handshakes.may_be_in_unproven_body(&head.method) => {
+                return self.look_into_unproven(source, asked, body, refusal).await;
+            }
+            Err(refusal) => return Err(refusal),
+        };
 
         let mut draft = self.records.draft();
         source.write_head(&head, &mut draft);
         body.read(source.max_body, &mut draft, |frame| proof.update(frame)).await?;
-        proof.finish()?;
+        proof.finish(draft.body())?;
 
-        if let Some(answer) = source.challenge_answer(draft.body()) {
-            return Ok(Taken::Handshake(reply::challenge(answer)));
+        if let Some(handshake) = source.handshakes.proven(Asked { body: draft.body(), ..asked }) {
+            return Self::shake_hands(source, handshake?).await;
         }
         let event = self.seal(source, &head, draft, now);
         let matched = match source.ack {
@@ -98,6 +113,43 @@ impl Intake {
         };
         self.count(at, &event, matched);
         Ok(Taken::Event(source.reply.accepted(event.id(), event.event_type())))
+    }
+
+    /// Some providers do not sign their handshakes, which then have to be told by a small body.
+    async fn look_into_unproven(
+        &self,
+        source: &Source,
+        asked: Asked<'_>,
+        body: PendingBody,
+        refusal: Refusal,
+    ) -> Result<Taken, Refusal> {
+        let most = source.max_body.min(UNPROVEN_BODY_MAX);
+        body.check_length(most).map_err(|_| refusal)?;
+        let mut draft = self.records.draft();
+        body.read(most, &mut draft, |_| {}).await?;
+        match source.handshakes.by_unproven_body(Asked { body: draft.body(), ..asked }) {
+            Some(handshake) => Self::shake_hands(source, handshake?).await,
+            None => Err(refusal),
+        }
+    }
+
+    /// Answers a handshake. A secret that comes with it is kept first, by a thread that may wait for the disk.
+    async fn shake_hands(source: &Source, handshake: Handshaken) -> Result<Taken, Refusal> {
+        if let (Some(secret), Some(file)) = (handshake.secret, &source.learns_to) {
+            let (kept, file) = (secret.clone(), file.clone());
+            let keeping = tokio::task::spawn_blocking(move || learned::keep(&file, &kept));
+            match keeping.await {
+                Ok(Ok(())) => {
+                    source.admission.learn(&secret);
+                }
+                Ok(Err(error)) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                    return Err(Refusal::WrongCredentials);
+                }
+                Ok(Err(_)) | Err(_) => return Err(Refusal::JournalFailed),
+            }
+            tracing::info!(source = source.name, "the provider has handed over its secret");
+        }
+        Ok(Taken::Handshake(handshake.answer))
     }
 
     /// Gives a proven request its type and id.
@@ -133,6 +185,7 @@ impl Intake {
     fn count(&self, at: usize, event: &Event, matched: Option<usize>) {
         let counters = self.counters.source(at);
         counters.accepted.increment();
+        counters.last_accepted.set(event.received().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs());
         counters.body_bytes.add(event.body().len() as u64);
         match matched {
             None => counters.duplicates.increment(),

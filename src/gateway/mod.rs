@@ -10,9 +10,13 @@ mod durable;
 
 mod intake;
 
+mod learned;
+
 mod placement;
 
 mod refusal_log;
+
+mod silence;
 
 mod sources;
 
@@ -24,12 +28,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 pub(crate) use placement::{Cores, Placement};
 
 use self::durable::JournalLog;
 use self::intake::Intake;
+use self::silence::SilenceWatch;
 use self::sources::Sources;
 use crate::admin::{Admin, Observed, ObservedSource};
 use crate::admit::AdmissionError;
@@ -51,6 +56,8 @@ pub struct Gateway {
     routes: Arc<Routes>,
     /// `None` where no source is durable and there is nothing left from when one was.
     journal: Option<Arc<Journal>>,
+    /// `None` where nothing is expected of any source.
+    silence: Option<SilenceWatch>,
     limits: GatewayConfig,
 }
 
@@ -149,28 +156,27 @@ impl Builder {
         let budget = Arc::new(Budget::new(config.gateway.memory_budget));
         let counters: Vec<_> = placement.io.iter().map(|_| Arc::new(IoCounters::new(sources.len()))).collect();
 
+        let observed = Observed {
+            stage: stage.clone(),
+            sources: config.sources.iter().map(observed_source).collect(),
+            io: counters.clone(),
+            routes: Arc::clone(&routes),
+            journal: journal.clone(),
+            budget: Arc::clone(&budget),
+            since: SystemTime::now(),
+        };
+        let silence = SilenceWatch::start(&observed).map_err(StartError::Thread)?;
         let admin = match config.gateway.admin {
             None => None,
-            Some(address) => {
-                let observed = Observed {
-                    stage: stage.clone(),
-                    sources: config.sources.iter().map(observed_source).collect(),
-                    io: counters.clone(),
-                    routes: Arc::clone(&routes),
-                    journal: journal.clone(),
-                    budget: Arc::clone(&budget),
-                };
-                Some(
-                    Admin::start(address, config.gateway.admin_token.clone(), observed)
-                        .map_err(StartError::resource)?,
-                )
-            }
+            Some(address) => Some(
+                Admin::start(address, config.gateway.admin_token.clone(), observed).map_err(StartError::resource)?,
+            ),
         };
 
         let thread = IoThread::new(Limits::from(&config.gateway), config.gateway.max_connections, stage.clone());
         // From here on an error drops the gateway, which ends the threads that it has.
         let io = Vec::with_capacity(counters.len());
-        let mut gateway = Gateway { addresses, admin, stage, io, routes, journal, limits: config.gateway };
+        let mut gateway = Gateway { addresses, admin, stage, io, routes, journal, silence, limits: config.gateway };
         for (index, (&core, counters)) in placement.io.iter().zip(counters).enumerate() {
             let (sources, budget, intake) = (Arc::clone(&sources), Arc::clone(&budget), gateway.routes.intake());
             let (stage, counted, journal) = (gateway.stage.clone(), Arc::clone(&counters), gateway.journal.clone());
@@ -243,6 +249,7 @@ impl Gateway {
     /// Stops in order: says that it is not ready, for `drain_delay`; accepts no more connections; finishes the requests in
     /// flight, then the deliveries, within `drain_timeout`. Blocks until that is done.
     pub fn stop(mut self) -> Stopped {
+        drop(self.silence.take());
         self.stage.advance(Stage::NotReady);
         std::thread::sleep(self.limits.drain_delay);
         self.stage.advance(Stage::Closing);
@@ -286,7 +293,7 @@ fn start_journal(config: &Config, routes: &Arc<Routes>) -> Result<Option<Arc<Jou
 }
 
 fn observed_source(source: &SourceConfig) -> ObservedSource {
-    ObservedSource { name: source.name.clone(), ack: source.ack.to_string() }
+    ObservedSource { name: source.name.clone(), ack: source.ack.to_string(), expect_every: source.expect_every }
 }
 
 fn join_all(threads: &mut Vec<JoinHandle<()>>) {

@@ -1,18 +1,19 @@
 //! The sources of a running gateway: found by path, each with what the rooms made of its configuration.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http::HeaderName;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 
-use super::StartError;
+use super::{StartError, learned};
 use crate::admit::Admission;
-use crate::config::{Ack, Challenge, Config, SourceConfig};
-use crate::event::{Draft, EventMeta};
+use crate::config::{Ack, Config, Secrets, SourceConfig};
+use crate::event::{Draft, EventMeta, Found as FoundText, Piece};
 use crate::refusal::Refusal;
-use crate::reply::Reply;
-use crate::sniff::{self, Sniffer};
+use crate::reply::{Handshakes, Reply};
+use crate::sniff::Sniffer;
 
 /// All sources, by path. Immutable, and one for all io threads.
 pub(super) struct Sources {
@@ -47,7 +48,11 @@ pub(super) struct Source {
     pub(super) remembers_ids: bool,
     path: String,
     sniffer: Sniffer,
-    challenge: Option<Challenge>,
+    pub(super) handshakes: Handshakes,
+    /// Where a secret that the provider hands over is kept.
+    pub(super) learns_to: Option<PathBuf>,
+    /// Whether the path's `{tenant}` chooses among secrets.
+    has_tenants: bool,
     keep_headers: Vec<HeaderName>,
 }
 
@@ -64,7 +69,7 @@ impl Sources {
         let mut sources = Vec::with_capacity(config.sources.len());
         for (at, source) in config.sources.iter().enumerate() {
             insert(&source.path, Target::Source(at))?;
-            sources.push(Source::new(source)?);
+            sources.push(Source::new(config, source)?);
         }
         Ok(Self { by_path, sources })
     }
@@ -87,9 +92,16 @@ impl Sources {
 }
 
 impl Source {
-    fn new(config: &SourceConfig) -> Result<Self, StartError> {
+    fn new(whole: &Config, config: &SourceConfig) -> Result<Self, StartError> {
         let admission = Admission::new(&config.auth)
             .map_err(|cause| StartError::Admission { source_name: config.name.clone(), cause })?;
+        let learns_to = learned::file_of(whole, config);
+        if let Some(secret) =
+            learns_to.as_deref().map(learned::load).transpose().map_err(StartError::resource)?.flatten()
+        {
+            admission.learn(&secret);
+        }
+        let secrets = config.auth.proof.as_ref().map(|proof| &proof.secrets);
         Ok(Self {
             name: config.name.clone(),
             admission,
@@ -101,7 +113,9 @@ impl Source {
             remembers_ids: config.duplicates.ids > 0 && !config.delivery_id.is_empty(),
             path: config.path.clone(),
             sniffer: Sniffer::new(&config.event_type, &config.delivery_id),
-            challenge: config.challenge.clone(),
+            handshakes: Handshakes::new(&config.handshakes),
+            learns_to,
+            has_tenants: matches!(secrets, Some(Secrets::OfTenants(_))),
             keep_headers: config.keep_headers.clone(),
         })
     }
@@ -116,20 +130,32 @@ impl Source {
         }
     }
 
-    /// Type and delivery id.
-    pub(super) fn sniff<'h>(&'h self, head: &'h Parts, body: &[u8]) -> EventMeta<'h> {
-        self.sniffer.sniff(head, |name| segment(&self.path, head.uri.path(), name), body)
+    /// The tenant that a path names, where that chooses the secret.
+    pub(super) fn tenant<'path>(&self, path: &'path str) -> Option<&'path str> {
+        if self.has_tenants { segment(&self.path, path, "tenant") } else { None }
     }
 
-    /// The text to answer with, if this body is the provider's challenge rather than an event.
-    pub(super) fn challenge_answer(&self, body: &[u8]) -> Option<String> {
-        let challenge = self.challenge.as_ref()?;
-        let kind = sniff::find(body, &challenge.when)?;
-        if kind.in_body(body) != challenge.is {
-            return None;
+    /// Type and delivery id. The ids of one tenant say nothing of another's: a tenant could else name those that another is
+    /// about to receive.
+    pub(super) fn sniff<'h>(&'h self, head: &'h Parts, body: &[u8]) -> EventMeta<'h> {
+        let mut meta = self.sniffer.sniff(head, |name| segment(&self.path, head.uri.path(), name), body);
+        if let Some(tenant) = self.tenant(head.uri.path()) {
+            meta.id = meta.id.map(|id| of_tenant(tenant, id, body));
         }
-        sniff::find(body, &challenge.echo).map(|text| text.in_body(body).to_owned())
+        meta
     }
+}
+
+/// An id behind the name of its tenant.
+fn of_tenant<'h>(tenant: &'h str, id: FoundText<'h>, body: &[u8]) -> FoundText<'h> {
+    let Some(appended) = id.appended else { return FoundText { piece: Piece::Head(tenant), appended: Some(id.piece) } };
+    let text = |piece: Piece<'_>| match piece {
+        Piece::Body(range) => String::from_utf8_lossy(body.get(range).unwrap_or_default()).into_owned(),
+        Piece::Head(text) => text.to_owned(),
+        Piece::Decoded(text) => text,
+    };
+    let whole = format!("{}.{}", text(id.piece), text(appended));
+    FoundText { piece: Piece::Head(tenant), appended: Some(Piece::Decoded(whole)) }
 }
 
 /// The segment of `path` that stands where `template` has `{name}`.

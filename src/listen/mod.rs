@@ -31,5 +31,5 @@ mod watched;
 pub(crate) use accept::Sockets;
 pub(crate) use io_thread::IoThread;
 pub(crate) use limits::Limits;
-pub(crate) use request::{Answerer, Request};
+pub(crate) use request::{Answerer, PendingBody, Request};
 pub(crate) use stage::{SharedStage, Stage};

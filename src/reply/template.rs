@@ -117,7 +117,7 @@ impl Escape {
         }
     }
 
-    fn push(self, out: &mut String, text: &str) {
+    pub(super) fn push(self, out: &mut String, text: &str) {
         if !text.contains(|character| self.changes(character)) {
             return out.push_str(text);
         }

@@ -41,6 +41,10 @@ mod refuses_forgeries;
 
 mod retries_and_buries;
 
+mod serves_many_tenants;
+
+mod shakes_hands;
+
 mod shows_what_it_does;
 
 mod stops_in_order;

@@ -1,21 +1,11 @@
-//! Where a type or a delivery id is, and what tells a challenge from an event.
+//! Where a type or a delivery id is.
 
 use crate::config::node::Node;
-use crate::config::{Challenge, Locator, Place, Pointer};
+use crate::config::{Locator, Place, Pointer};
 
 /// A place, or a list of places of which the first that is there counts.
 pub(super) fn locators(node: Node<'_>) -> Vec<Locator> {
     node.items().iter().filter_map(locator).collect()
-}
-
-/// `{ when, is, echo }`
-pub(super) fn challenge(node: &Node<'_>) -> Option<Challenge> {
-    let mut table = node.table()?;
-    let when = table.require("when", "when = \"/type\"").and_then(|node| pointer(&node));
-    let is = table.require("is", "is = \"url_verification\"").and_then(|node| node.filled_text());
-    let echo = table.require("echo", "echo = \"/challenge\"").and_then(|node| pointer(&node));
-    table.finish();
-    Some(Challenge { when: when?, is: is?.to_owned(), echo: echo? })
 }
 
 fn locator(node: &Node<'_>) -> Option<Locator> {
@@ -36,7 +26,8 @@ fn locator(node: &Node<'_>) -> Option<Locator> {
     Some(Locator { place: place?, append })
 }
 
-fn pointer(node: &Node<'_>) -> Option<Pointer> {
+/// A JSON pointer to a member.
+pub(super) fn pointer(node: &Node<'_>) -> Option<Pointer> {
     let pointer = Pointer::parse(node.text()?);
     if pointer.is_none() {
         node.spot.problem(

@@ -6,6 +6,8 @@ mod duplicates;
 
 mod gateway;
 
+mod handshake;
+
 mod journal;
 
 mod locator;
@@ -16,6 +18,8 @@ mod pool;
 
 mod preset;
 
+mod proof;
+
 mod reply;
 
 mod route;
@@ -23,6 +27,8 @@ mod route;
 mod scheme;
 
 mod secret;
+
+mod signed;
 
 mod sink;
 
