@@ -53,7 +53,13 @@ impl Signing {
                 Place::Header(name) if self.signs(name) => return IdPlace::SignedHeader,
                 Place::Header(name) => return IdPlace::Header(name),
                 Place::Json(pointer) => return IdPlace::Body(pointer),
-                Place::Path(_) | Place::Query(_) | Place::Constant(_) => {}
+                // What is sent here is JSON, and its path the user's.
+                Place::Path(_)
+                | Place::Query(_)
+                | Place::Form(_)
+                | Place::Xml(_)
+                | Place::CloudEvent(_)
+                | Place::Constant(_) => {}
             }
         }
         IdPlace::None

@@ -16,6 +16,8 @@ pub(super) fn page(observed: &Observed) -> String {
     sources(&mut page, observed);
     refusals(&mut page, observed);
     routes(&mut page, &observed.routes.status());
+    page.metric("hookgate_attempts_dropped_total", "counter", "Attempts that are missing in their log.");
+    page.sample("hookgate_attempts_dropped_total", &[], observed.routes.attempts_dropped());
     if let Some(journal) = &observed.journal {
         self::journal(&mut page, &journal.status());
     }
@@ -32,7 +34,12 @@ fn connections(page: &mut Exposition, observed: &Observed) {
     one("hookgate_connections_open", "gauge", "Connections of senders.", opened.saturating_sub(closed));
     one("hookgate_connections_total", "counter", "Connections accepted.", opened);
     let refused = observed.listen_total(|listen| listen.connections_refused.get());
-    one("hookgate_connections_refused_total", "counter", "Connections over max_connections.", refused);
+    one(
+        "hookgate_connections_refused_total",
+        "counter",
+        "Connections over max_connections, or over what one address may have.",
+        refused,
+    );
     let malformed = observed.listen_total(|listen| listen.malformed.get());
     one(
         "hookgate_malformed_heads_total",
@@ -46,6 +53,14 @@ fn connections(page: &mut Exposition, observed: &Observed) {
     one("hookgate_idle_timeouts_total", "counter", "Connections closed by idle_timeout.", idle);
     let write = observed.listen_total(|listen| listen.write_timeouts.get());
     one("hookgate_write_timeouts_total", "counter", "Connections closed as the client did not take its answer.", write);
+    let failed = observed.listen_total(|listen| listen.handshakes_failed.get());
+    one("hookgate_tls_handshakes_failed_total", "counter", "Connections that did not get as far as TLS.", failed);
+    let dropped = observed.listen_total(|listen| listen.handshakes_dropped.get());
+    one("hookgate_tls_handshakes_dropped_total", "counter", "Handshakes cut off for newer ones.", dropped);
+    let proxied = observed.listen_total(|listen| listen.bad_proxy_headers.get());
+    one("hookgate_proxy_headers_refused_total", "counter", "Connections without the PROXY header they need.", proxied);
+    let floods = observed.listen_total(|listen| listen.floods.get());
+    one("hookgate_http2_floods_total", "counter", "HTTP/2 connections closed for much that is no request.", floods);
     let (used, limit) = (observed.budget.used() as u64, observed.budget.limit() as u64);
     one("hookgate_memory_budget_used_bytes", "gauge", "Bytes of bodies in memory.", used);
     one("hookgate_memory_budget_bytes", "gauge", "Bytes of bodies that may be in memory.", limit);
@@ -53,10 +68,13 @@ fn connections(page: &mut Exposition, observed: &Observed) {
 
 fn sources(page: &mut Exposition, observed: &Observed) {
     type Count = fn(&SourceCounters) -> u64;
-    let counts: [(&str, &str, Count); 4] = [
+    let counts: [(&str, &str, Count); 5] = [
         ("hookgate_events_unrouted_total", "Accepted events that no route matched.", |source| source.unrouted.get()),
         ("hookgate_duplicates_total", "Deliveries of an id that was safe already, not delivered again.", |source| {
             source.duplicates.get()
+        }),
+        ("hookgate_batches_total", "Requests accepted and taken apart into their events.", |source| {
+            source.batches.get()
         }),
         ("hookgate_handshakes_total", "Handshakes answered.", |source| source.handshakes.get()),
         ("hookgate_body_bytes_total", "Bytes of accepted bodies.", |source| source.body_bytes.get()),
@@ -135,7 +153,7 @@ fn refusals(page: &mut Exposition, observed: &Observed) {
 
 fn routes(page: &mut Exposition, routes: &[RouteStatus]) {
     type Column = (&'static str, &'static str, &'static str, fn(&RouteStatus) -> f64);
-    let columns: [Column; 13] = [
+    let columns: [Column; 14] = [
         ("hookgate_route_offered_total", "counter", "Events that the route matches.", |route| route.offered as f64),
         ("hookgate_route_dropped_total", "counter", "Events it went without: its queue was full.", |route| {
             route.dropped as f64
@@ -143,20 +161,23 @@ fn routes(page: &mut Exposition, routes: &[RouteStatus]) {
         ("hookgate_route_refused_total", "counter", "Events refused because its queue was full.", |route| {
             route.refused as f64
         }),
+        ("hookgate_route_filtered_total", "counter", "Events that its `where` does not take.", |route| {
+            route.filtered as f64
+        }),
         ("hookgate_dead_letters_total", "counter", "Events given up and written as dead letters.", |route| {
             route.dead as f64
         }),
-        ("hookgate_route_events", "gauge", "Events taken and not done with.", |route| route.queued_events as f64),
+        ("hookgate_route_events", "gauge", "Events in memory, not done with.", |route| route.queued_events as f64),
         ("hookgate_route_bytes", "gauge", "Bytes of their bodies.", |route| route.queued_bytes as f64),
         ("hookgate_route_waiting", "gauge", "Of them, events that were never tried.", |route| route.waiting as f64),
-        ("hookgate_route_parked", "gauge", "Of them, events that wait for another attempt.", |route| {
+        ("hookgate_route_parked", "gauge", "Events that wait for another attempt, most in the journal.", |route| {
             route.parked as f64
         }),
         ("hookgate_route_in_flight", "gauge", "Deliveries in flight.", |route| route.in_flight as f64),
         ("hookgate_route_lag", "gauge", "Sequences between its position and the end of the journal.", |route| {
             route.lag as f64
         }),
-        ("hookgate_route_oldest_seconds", "gauge", "Age of the oldest event not done with.", |route| {
+        ("hookgate_route_oldest_seconds", "gauge", "Age of the oldest of these events in memory.", |route| {
             route.oldest_undelivered.unwrap_or_default().as_secs_f64()
         }),
         ("hookgate_route_paused", "gauge", "1 if the route is paused.", |route| f64::from(u8::from(route.paused))),

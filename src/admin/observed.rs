@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::archive::Archive;
 use crate::counters::{IoCounters, ListenCounters, SourceCounters};
 use crate::event::Budget;
 use crate::journal::Journal;
@@ -23,6 +24,8 @@ pub(crate) struct Observed {
     pub(crate) budget: Arc<Budget>,
     /// When the gateway began, from which the silence of a source counts that has accepted nothing yet.
     pub(crate) since: SystemTime,
+    /// For the stories of events.
+    pub(crate) archive: Arc<Archive>,
 }
 
 /// What labels the metrics of a source.

@@ -1,4 +1,4 @@
-//! Who may send: signatures and credentials.
+//! Who may send: signatures and credentials, addresses and rates.
 //!
 //! A source's [`Admission`] is compiled once from its [`Auth`]; the keys of its HMACs have then already been hashed, and a
 //! request clones their states instead of starting over. Everything that is written in the source must be proven, and what
@@ -57,6 +57,10 @@ mod query;
 
 mod credentials;
 
+mod rate;
+
+mod senders;
+
 mod sign;
 
 mod sign_body;
@@ -76,6 +80,7 @@ use accepted::Accepted;
 use credentials::Credentials;
 pub use error::AdmissionError;
 use jwt::{BodyHash, Jwt};
+pub(crate) use senders::{Sender, Senders};
 pub use sign::{Message, Signer};
 use signature::{OpenSignature, Signature};
 use token::{BodyToken, Token};

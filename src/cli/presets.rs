@@ -7,7 +7,7 @@ use super::table::Table;
 use super::{output, preset_by_name};
 use crate::config::units::WrittenDuration;
 use crate::config::{
-    Expected, Field, Handshake, KeyForm, Locator, Place, Preset, Proof, Scheme, SignedPart, StampUnit, TokenPlace,
+    Clue, Expected, Field, Handshake, KeyForm, Locator, Place, Preset, Proof, Scheme, SignedPart, Split, StampUnit,
     presets,
 };
 
@@ -64,7 +64,7 @@ fn row(preset: &Preset) -> [String; 7] {
     [
         preset.name.clone(),
         preset.provider.clone(),
-        place(&preset.proof),
+        preset.proof.to_string(),
         covers(&preset.proof).to_owned(),
         types(preset),
         WrittenDuration(preset.deadline).to_string(),
@@ -102,13 +102,14 @@ impl fmt::Display for InWords {
             "" => Ok(()),
             answer => writeln!(f, "{question:<16}{answer}"),
         };
-        line("proof", &place(&preset.proof))?;
+        line("proof", &preset.proof.to_string())?;
         if let Proof::Signature(scheme) = &preset.proof {
             line("signed", &signed(scheme))?;
             line("timestamp", &timestamp(scheme))?;
             line("secret", key(scheme))?;
         }
         line("covers", covers(&preset.proof))?;
+        line("events", &split(preset))?;
         line("type", &types(preset))?;
         line("id", &preset.delivery_id.iter().map(describe).collect::<Vec<_>>().join(" or "))?;
         for handshake in &preset.handshakes {
@@ -120,18 +121,6 @@ impl fmt::Display for InWords {
         line("worth knowing", &preset.types.join(", "))?;
         line("note", &preset.note)?;
         line("document", &preset.document)
-    }
-}
-
-/// Where a proof is, in a few words.
-pub(super) fn place(proof: &Proof) -> String {
-    match proof {
-        Proof::Signature(scheme) => format!("{} in {}", scheme.algorithm, scheme.place),
-        Proof::Token(TokenPlace::Header(name)) => format!("token in {name}"),
-        Proof::Token(TokenPlace::Json { pointer, each: None }) => format!("token in {pointer} of the body"),
-        Proof::Token(TokenPlace::Json { pointer, each: Some(each) }) => format!("token in {pointer} of each of {each}"),
-        Proof::Jwt(jwt) => format!("JSON Web Token in {}", jwt.header),
-        Proof::Own => "credentials that you choose".to_owned(),
     }
 }
 
@@ -192,13 +181,24 @@ fn types(preset: &Preset) -> String {
     preset.event_type.iter().map(describe).collect::<Vec<_>>().join(" or ")
 }
 
+/// How many events a request has, where that is more than one.
+fn split(preset: &Preset) -> String {
+    match &preset.split {
+        None => String::new(),
+        Some(Split::Array(pointer)) if pointer.0.is_empty() => "one of each element of the body".to_owned(),
+        Some(Split::Array(pointer)) => format!("one of each element of {pointer}, where type and id are looked for"),
+        Some(Split::Lines) => "one of each line".to_owned(),
+        Some(Split::CloudEvents) => "one of each element of a batch".to_owned(),
+    }
+}
+
 fn told_by(handshake: &Handshake) -> String {
     let field = |field: &Field| match field {
         Field::Header(name) => name.to_string(),
         Field::Query(name) => format!("?{name}="),
         Field::Json(pointer) => pointer.to_string(),
     };
-    let condition = |at: &crate::config::Condition| match &at.is {
+    let condition = |at: &Clue| match &at.is {
         Expected::Anything => field(&at.field),
         Expected::Text(text) => format!("{} is {text}", field(&at.field)),
         Expected::VerifyToken => format!("{} is your verify_token", field(&at.field)),
@@ -225,6 +225,9 @@ pub(super) fn describe(locator: &Locator) -> String {
         Place::Path(name) => format!("{{{name}}} of the path"),
         Place::Query(name) => format!("?{name}="),
         Place::Json(pointer) => pointer.to_string(),
+        Place::Form(field) => format!("{field}= of the form"),
+        Place::Xml(path) => path.to_string(),
+        Place::CloudEvent(attribute) => format!("CloudEvents {}", attribute.name),
         Place::Constant(text) => format!("{text:?}"),
     };
     match &locator.append {

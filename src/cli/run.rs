@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::ConfigFile;
 use super::log::Log;
-use crate::config::Config;
+use crate::config::{Config, ListenConfig};
 use crate::gateway::{Cores, Gateway, Placement, Stopped};
 use crate::routes::Lost;
 
@@ -16,7 +16,7 @@ use crate::routes::Lost;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Stops on SIGTERM or SIGINT: finishes what is in flight and exits 0, or 3 if events that were only in memory were lost.
-A second signal ends it at once.
+A second signal ends it at once. SIGHUP reads certificates again, as happens within a second of a change to them anyway.
 
 Examples:
   hookgate run
@@ -45,9 +45,10 @@ impl Run {
             survive_file_size_limits().and_then(|()| Signals::new()).context("cannot handle signals")?
         };
         let introduction = introduction(&config);
+        let schemes: Vec<_> = config.gateway.listen.iter().map(scheme).collect();
         let gateway = Gateway::builder().config(config).start()?;
-        for address in gateway.addresses() {
-            tracing::info!("listening on http://{address}");
+        for (address, scheme) in gateway.addresses().iter().zip(schemes) {
+            tracing::info!("listening on {scheme}://{address}");
         }
         if let Some(address) = gateway.admin_address() {
             tracing::info!("admin on http://{address}: /healthz /readyz /metrics /routes");
@@ -57,13 +58,15 @@ impl Run {
         }
 
         runtime.block_on(async {
-            signals.next().await;
+            while signals.next().await == Told::Reload {
+                reload(&gateway);
+            }
             tracing::info!("stopping: finishing what is in flight; a second signal ends at once");
             let (done, stopped) = tokio::sync::oneshot::channel();
             thread::Builder::new().name("stop".to_owned()).spawn(move || done.send(gateway.stop()))?;
             tokio::select! {
                 stopped = stopped => Ok(report(&stopped.context("the gateway broke down while it stopped")?)),
-                () = signals.next() => {
+                () = signals.next_stop() => {
                     tracing::warn!("ended by a second signal; what was only in memory may be lost");
                     Ok(ExitCode::from(EXIT_LOST))
                 }
@@ -88,6 +91,17 @@ fn introduction(config: &Config) -> Vec<String> {
     lines
 }
 
+fn scheme(listener: &ListenConfig) -> &'static str {
+    if listener.tls.is_some() { "https" } else { "http" }
+}
+
+fn reload(gateway: &Gateway) {
+    match gateway.reload_certificates() {
+        Ok(()) => tracing::info!("certificates were read again; the rest of the configuration needs a restart"),
+        Err(error) => tracing::error!(%error, "certificates cannot be used; those before stay in use"),
+    }
+}
+
 fn report(stopped: &Stopped) -> ExitCode {
     for Lost { route, events } in &stopped.lost {
         tracing::error!(route, events, "events were accepted into memory and not delivered; they are lost");
@@ -109,17 +123,35 @@ fn survive_file_size_limits() -> std::io::Result<()> {
 struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+}
+
+/// What a signal wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Stop,
+    Reload,
 }
 
 impl Signals {
     fn new() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> Told {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => Told::Stop,
+            _ = self.interrupt.recv() => Told::Stop,
+            _ = self.hangup.recv() => Told::Reload,
         }
+    }
+
+    /// The next that ends it.
+    async fn next_stop(&mut self) {
+        while self.next().await != Told::Stop {}
     }
 }

@@ -10,7 +10,7 @@ pub struct Handshake {
     /// Its method.
     pub method: Method,
     /// All of these must hold.
-    pub when: Vec<Condition>,
+    pub when: Vec<Clue>,
     /// Whether only a sender that has proven itself is answered.
     pub proven: bool,
     /// Where the source's secret is, if the provider hands it over here.
@@ -27,7 +27,7 @@ pub struct Handshake {
 
 /// Something that a request must have to be a handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Condition {
+pub struct Clue {
     /// Where to look.
     pub field: Field,
     /// What must be there.

@@ -4,6 +4,8 @@
 //! loaded, names proven to exist. Whatever is wrong with a file is found before any of them exists, and all of it at once:
 //! every `Problem` names file, line and key and says what would be right.
 
+mod condition;
+
 mod display;
 
 mod document;
@@ -15,6 +17,8 @@ mod gateway;
 mod handshake;
 
 mod journal;
+
+mod listen;
 
 mod load;
 
@@ -40,6 +44,8 @@ mod secret;
 
 mod source;
 
+mod split;
+
 mod starter;
 
 mod table;
@@ -48,13 +54,17 @@ mod template;
 
 pub(crate) mod units;
 
+mod xml_path;
+
 #[cfg(test)]
 mod tests;
 
+pub use condition::{Comparison, Condition, Number, Scalar, Test};
 pub use duplicates::DuplicatesConfig;
 pub use gateway::GatewayConfig;
-pub use handshake::{AnswerPart, Condition, Expected, Field, Handshake};
+pub use handshake::{AnswerPart, Clue, Expected, Field, Handshake};
 pub use journal::{JournalConfig, RetainConfig};
+pub use listen::{CertificateFiles, ForwardedHeader, ListenConfig, TlsConfig};
 pub use pool::PoolConfig;
 pub use preset::{Preset, preset, presets};
 pub use problem::{Problem, Problems};
@@ -69,9 +79,12 @@ pub use scheme::{
 };
 pub use secret::{Secret, Secrets};
 pub use source::{
-    Ack, ApiKey, Auth, BasicAuth, Locator, Place, Pointer, ProofAuth, RefuseConfig, ReplyConfig, SourceConfig,
+    Ack, ApiKey, Attribute, Auth, BasicAuth, Locator, Place, Pointer, ProofAuth, RefuseConfig, ReplyConfig,
+    SendersConfig, SourceConfig,
 };
+pub use split::Split;
 pub use starter::starter;
+pub use xml_path::XmlPath;
 
 /// A whole configuration.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::document::{Reading, Sheet};
 use super::problem::Problem;
 use super::table::Table;
-use super::{DuplicatesConfig, Handshake, Locator, Proof, RefuseConfig, ReplyConfig, read};
+use super::{DuplicatesConfig, Handshake, Locator, Proof, RefuseConfig, ReplyConfig, Split, read};
 
 /// What a source starts from when it names a preset.
 #[derive(Debug, Clone)]
@@ -22,6 +22,10 @@ pub struct Preset {
     pub event_type: Vec<Locator>,
     /// Where the delivery id is.
     pub delivery_id: Vec<Locator>,
+    /// How a request is taken apart that carries several events; type and id are then those of each.
+    pub split: Option<Split>,
+    /// It sends CloudEvents.
+    pub cloudevents: bool,
     /// Its handshakes.
     pub handshakes: Vec<Handshake>,
     /// The answer it expects, where any success would not do.

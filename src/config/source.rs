@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use http::{HeaderName, StatusCode};
 
-use super::{DuplicatesConfig, Handshake, Proof, Secret, Secrets};
+use ipnet::IpNet;
+
+use super::{DuplicatesConfig, Handshake, Proof, Secret, Secrets, Split, XmlPath};
 
 /// One endpoint that a provider posts to.
 #[derive(Debug, Clone)]
@@ -17,12 +19,18 @@ pub struct SourceConfig {
     pub preset: Option<String>,
     /// Who may send. Everything that is written here must be proven.
     pub auth: Auth,
+    /// From where, and how much.
+    pub senders: SendersConfig,
     /// Where the type may be, the first that is there counting.
     pub event_type: Vec<Locator>,
     /// Whether the source's signature covers the type wherever `event_type` may find it.
     pub type_signed: bool,
     /// Where the delivery id may be, likewise.
     pub delivery_id: Vec<Locator>,
+    /// How a request is taken apart that carries several events; type and id are then those of each.
+    pub split: Option<Split>,
+    /// It takes CloudEvents: their headers are kept with an event.
+    pub cloudevents: bool,
     /// Requests that are answered in place and delivered to no route, the first that fits.
     pub handshakes: Vec<Handshake>,
     /// What the acknowledgement means.
@@ -39,7 +47,7 @@ pub struct SourceConfig {
     pub refuse: RefuseConfig,
     /// A source that accepts nothing for so long is reported as silent.
     pub expect_every: Option<Duration>,
-    /// Headers that are kept with the event, besides `content-type`.
+    /// Headers that are kept with the event, besides `content-type` and `content-encoding`.
     pub keep_headers: Vec<HeaderName>,
 }
 
@@ -56,6 +64,21 @@ pub struct Auth {
     pub bearer: Vec<Secret>,
     /// Tokens, any of which a handshake may have to show.
     pub verify_token: Vec<Secret>,
+    /// Names, in lower case, any of which may stand in the certificate that the sender's connection was made with.
+    pub client_names: Vec<String>,
+}
+
+/// From where a source takes requests, and how many.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SendersConfig {
+    /// Addresses that may send; empty for all.
+    pub allow: Vec<IpNet>,
+    /// Addresses that may not, even where `allow` has them.
+    pub deny: Vec<IpNet>,
+    /// Proven requests a second.
+    pub max_rate: Option<u32>,
+    /// Requests a second from one address, proven or not.
+    pub max_rate_per_address: Option<u32>,
 }
 
 /// What a provider proves itself with, and what that is checked against.
@@ -113,8 +136,44 @@ pub enum Place {
     Query(String),
     /// A string or number in a JSON body.
     Json(Pointer),
+    /// A field of a form.
+    Form(String),
+    /// An element or attribute of an XML body.
+    Xml(XmlPath),
+    /// An attribute of a CloudEvent; of `id` together with `source`, since only both are unique.
+    CloudEvent(Attribute),
     /// Fixed text.
     Constant(String),
+}
+
+impl Place {
+    /// Whether it is, or may be, in the body.
+    pub(crate) fn is_in_body(&self) -> bool {
+        match self {
+            Self::Json(_) | Self::Form(_) | Self::Xml(_) | Self::CloudEvent(_) => true,
+            Self::Header(_) | Self::Path(_) | Self::Query(_) | Self::Constant(_) => false,
+        }
+    }
+}
+
+/// An attribute of a CloudEvent, wherever the event's mode puts it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attribute {
+    /// Its name.
+    pub name: String,
+    /// Its header in binary mode.
+    pub header: HeaderName,
+    /// Its member in structured mode.
+    pub member: Pointer,
+}
+
+impl Attribute {
+    /// The attribute of this name: lower-case letters and digits.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        let header = HeaderName::from_bytes(format!("ce-{name}").as_bytes()).ok().filter(|_| is_name)?;
+        Some(Self { name: name.to_owned(), header, member: Pointer(vec![name.to_owned()]) })
+    }
 }
 
 /// A JSON pointer (RFC 6901), its segments unescaped.

@@ -58,6 +58,12 @@ impl BatchBuffer {
         self.events += 1;
     }
 
+    /// Appends an event that waits for an attempt. It is counted like any other.
+    pub(super) fn push_parked(&mut self, parked: &super::parked::Parked) {
+        record::write_parked(parked, &mut self.bytes);
+        self.events += 1;
+    }
+
     /// Appends a record of another kind.
     pub(super) fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         write(&mut self.bytes);
@@ -67,13 +73,13 @@ impl BatchBuffer {
     pub(super) fn seal(&mut self, id: &SegmentId, number: u64, first: Sequence) -> &[u8] {
         let length = (self.bytes.len() - HEAD) as u32;
         self.bytes.resize(whole_blocks(self.bytes.len()), 0);
-        let mut head = Vec::with_capacity(HEAD);
-        head.extend_from_slice(tag(id));
-        head.extend_from_slice(&number.to_le_bytes());
-        head.extend_from_slice(&first.0.to_le_bytes());
-        head.extend_from_slice(&self.events.to_le_bytes());
-        head.extend_from_slice(&length.to_le_bytes());
-        head.extend_from_slice(&[0; 8]); // codec: none
+        let mut head = [0; CRC_AT];
+        head[..4].copy_from_slice(tag(id));
+        head[4..12].copy_from_slice(&number.to_le_bytes());
+        head[12..20].copy_from_slice(&first.0.to_le_bytes());
+        head[20..24].copy_from_slice(&self.events.to_le_bytes());
+        head[24..28].copy_from_slice(&length.to_le_bytes());
+        // The rest is the codec: none.
         if let Some((place, records)) = self.bytes.split_first_chunk_mut::<HEAD>() {
             place[..CRC_AT].copy_from_slice(&head);
             let crc = checksum(id, &place[..CRC_AT], records);
@@ -90,7 +96,7 @@ pub(super) struct Batch<'bytes> {
     pub(super) number: u64,
     /// The sequence of its first event, or of the next one if it has none.
     pub(super) first: Sequence,
-    /// How many events it has.
+    /// How many events it has, parked ones included.
     pub(super) events: u32,
     /// Bytes it takes up, whole blocks.
     pub(super) size: usize,

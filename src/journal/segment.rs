@@ -233,18 +233,29 @@ pub(super) struct Blocks {
     /// What was read last, and where it began.
     piece: Vec<u8>,
     piece_at: u64,
+    /// Read at once.
+    piece_bytes: usize,
     /// Nothing at or after this is looked at.
     end: u64,
 }
 
-/// Read at once.
+/// Read at once by who reads on.
 const PIECE: usize = 1 << 20;
+
+/// Read at once by who wants a batch here and there.
+const SMALL_PIECE: usize = 32 << 10;
 
 impl Blocks {
     /// Of a segment with this id, up to `end` or the end of the file.
     pub(super) fn new(file: Box<dyn DiskFile>, id: SegmentId, end: Option<u64>) -> io::Result<Self> {
         let length = file.len()?;
-        Ok(Self { file, id, piece: Vec::new(), piece_at: 0, end: end.unwrap_or(length).min(length) })
+        let end = end.unwrap_or(length).min(length);
+        Ok(Self { file, id, piece: Vec::new(), piece_at: 0, piece_bytes: PIECE, end })
+    }
+
+    /// Likewise, for single batches.
+    pub(super) fn scattered(file: Box<dyn DiskFile>, id: SegmentId, end: u64) -> io::Result<Self> {
+        Ok(Self { piece_bytes: SMALL_PIECE, ..Self::new(file, id, Some(end))? })
     }
 
     /// Looks up to `end` from now on: the segment has grown.
@@ -292,7 +303,7 @@ impl Blocks {
         let from = match held {
             Some(from) => from,
             None => {
-                let wanted = PIECE.max(length).min(self.end.saturating_sub(offset) as usize);
+                let wanted = self.piece_bytes.max(length).min(self.end.saturating_sub(offset) as usize);
                 self.piece.resize(wanted, 0);
                 let read = self.file.read_full_at(&mut self.piece, offset)?;
                 self.piece.truncate(read);

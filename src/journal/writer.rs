@@ -20,8 +20,11 @@ use super::disk::{Disk, is_full};
 use super::ids::{Ids, Key, Known};
 use super::layout::{BLOCK, whole_blocks};
 use super::mutex::locked;
+use super::parked::LISTED;
+use super::parking::Parking;
 use super::receipt::{Outcome, Outcomes, Submission, Ticket};
 use super::record::{self, Kind, RouteProgress};
+use super::ring::Item;
 use super::segment::{AppendError, Header, Link, Segment};
 use super::shared::{Control, Shared, Trouble};
 use super::stock::{Shortage, Supply};
@@ -50,6 +53,7 @@ pub(super) struct Writer {
     /// To be let go once the progress that came with it is safe.
     release: Option<Sequence>,
     ids: Ids,
+    parking: Parking,
     gathered: Gathered,
     /// A buffer of its own: it is written while a batch waits.
     checkpoint: BatchBuffer,
@@ -116,6 +120,7 @@ impl Writer {
             progress: parts.progress,
             release: None,
             ids: parts.ids,
+            parking: Parking::default(),
             gathered: Gathered::default(),
             checkpoint: BatchBuffer::default(),
             outcomes: Outcomes::default(),
@@ -140,6 +145,11 @@ impl Writer {
         self.gathered.buffer.len() < self.batch_bytes_max
     }
 
+    /// Whether there is more to commit than one batch took.
+    pub(super) fn has_more(&self) -> bool {
+        self.parking.has_more()
+    }
+
     /// Takes an event into the batch, or answers it at once.
     pub(super) fn take(&mut self, submission: Submission) {
         self.shared.left_queue(submission.bytes);
@@ -149,8 +159,7 @@ impl Writer {
             return self.tell(ticket, Outcome::Refused(Refusal::JournalBehind));
         }
         if self.retry.is_some() {
-            let refusal = locked(&self.shared.trouble).as_ref().map_or(Refusal::JournalFailed, |t| t.refusal);
-            return self.tell(ticket, Outcome::Refused(refusal));
+            return self.tell(ticket, Outcome::Refused(self.refusal()));
         }
         let now = self.shared.id_time(event.received_at());
         let known = if dedupe { self.ids.look_up(source, event.id(), now) } else { None };
@@ -170,18 +179,32 @@ impl Writer {
     /// Writes what was gathered and what was left in [`Shared::control`], and says what became of it. Returns whether the
     /// journal is to be closed.
     pub(super) fn commit(&mut self) -> bool {
-        let Control { progress, release, close } = std::mem::take(&mut *locked(&self.shared.control));
+        let Control { progress, settled, parking, release, close } = std::mem::take(&mut *locked(&self.shared.control));
         self.release = self.release.max(release);
-        if !progress.is_empty() && self.retry.is_none() {
-            let records = progress.iter().map(|(route, progress)| (route, progress));
-            self.gathered.buffer.push(|to| record::write_progress(Kind::Progress, records, to));
+        if self.retry.is_none() {
+            if !progress.is_empty() {
+                let records = progress.iter().map(|(route, progress)| (route, progress));
+                self.gathered.buffer.push(|to| record::write_progress(Kind::Progress, records, to));
+            }
+            if !settled.is_empty() {
+                self.gathered.buffer.push(|to| record::write_settled(&settled, to));
+            }
         }
         // In trouble, or if this batch fails, it goes with the checkpoint that ends the trouble.
         self.progress.extend(progress);
+        if !settled.is_empty() {
+            let mut open = locked(&self.shared.open);
+            settled.into_iter().for_each(|sequence| open.settle(sequence));
+        }
+        self.parking.add(parking);
+        match self.retry {
+            None => self.parking.fill(&mut self.gathered.buffer, self.batch_bytes_max / 4),
+            Some(_) => self.parking.refuse(self.refusal(), &self.shared),
+        }
 
         if !self.gathered.buffer.is_empty() {
             match self.write() {
-                Ok(first) => self.succeed(first),
+                Ok((first, offset)) => self.succeed(first, offset),
                 Err(shortage) => self.fail(shortage),
             }
             self.gathered.buffer.clear();
@@ -220,18 +243,22 @@ impl Writer {
         }
     }
 
+    /// Why nothing is taken.
+    fn refusal(&self) -> Refusal {
+        locked(&self.shared.trouble).as_ref().map_or(Refusal::JournalFailed, |trouble| trouble.refusal)
+    }
+
     fn tell(&mut self, ticket: Ticket, outcome: Outcome) {
         self.outcomes.note(&self.shared, ticket, outcome);
     }
 
-    fn succeed(&mut self, first: Sequence) {
+    fn succeed(&mut self, first: Sequence, offset: u64) {
         let now = self.shared.id_time(Instant::now());
-        let waiting = std::mem::take(&mut self.gathered.waiting);
-        for (at, waiting) in waiting.into_iter().enumerate() {
+        for (at, waiting) in self.gathered.waiting.drain(..).enumerate() {
             if let Some(key) = waiting.key {
                 self.ids.settle(waiting.source, key, now);
             }
-            self.tell(waiting.ticket, Outcome::Safe(first.plus(at as u64)));
+            self.outcomes.note(&self.shared, waiting.ticket, Outcome::Safe(first.plus(at as u64)));
         }
         for copy in std::mem::take(&mut self.gathered.copies) {
             self.ids.note_duplicate(copy.source);
@@ -239,9 +266,10 @@ impl Writer {
         }
         // Answers first: providers wait for them, routes only for work.
         self.outcomes.send();
-        let events = std::mem::take(&mut self.gathered.events);
-        if !events.is_empty() {
-            self.shared.publish(first, events);
+        let mut items: Vec<_> = self.gathered.events.drain(..).map(Item::Event).collect();
+        items.extend(self.parking.succeed(first.plus(items.len() as u64), offset, &self.shared));
+        if !items.is_empty() {
+            self.shared.publish(first, items);
         }
     }
 
@@ -256,6 +284,7 @@ impl Writer {
         }
         self.gathered.events.clear();
         self.shared.counts.failures.increment();
+        self.parking.fail(shortage.refusal, &self.shared);
         self.note_trouble(shortage, Instant::now());
     }
 
@@ -286,13 +315,16 @@ impl Writer {
         }
     }
 
-    fn write(&mut self) -> Result<Sequence, Shortage> {
+    /// Returns the first sequence of the batch, and its offset.
+    fn write(&mut self) -> Result<(Sequence, u64), Shortage> {
         let size = whole_blocks(self.gathered.buffer.len());
-        // A block is left for the checkpoint that makes a release safe when there is no room for another segment.
-        if self.segment.as_ref().is_none_or(|segment| !segment.has_room(size + BLOCK)) {
+        // Something is left for the checkpoint that makes a release safe when there is no room for another segment.
+        let left = BLOCK + (locked(&self.shared.open).len() * LISTED).min(self.batch_bytes_max);
+        if self.segment.as_ref().is_none_or(|segment| !segment.has_room(size + left)) {
             self.rotate()?;
         }
         let first = self.next;
+        let offset = self.segment.as_ref().map_or(0, |segment| segment.link().sealed_at);
         let begun = Instant::now();
         self.shared.pace.begin(begun);
         let appended = match &mut self.segment {
@@ -308,7 +340,7 @@ impl Writer {
         counts.batches.increment();
         counts.events.add(u64::from(self.gathered.buffer.events()));
         counts.bytes.add(size as u64);
-        Ok(first)
+        Ok((first, offset))
     }
 
     /// Takes note of how an append to the current segment ended.
@@ -407,6 +439,10 @@ impl Writer {
         self.checkpoint.clear();
         let progress = &self.progress;
         self.checkpoint.push(|to| record::write_progress(Kind::Checkpoint, progress, to));
+        let open = locked(&self.shared.open);
+        if open.len() > 0 {
+            self.checkpoint.push(|to| record::write_open(&open, to));
+        }
     }
 
     fn send(&self, errand: Errand) {

@@ -8,10 +8,10 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response};
 
 use super::answer::Prebuilt;
-use super::body::ReplyBody;
+use super::body::{Filled, ReplyBody};
 use super::template::Escape;
 use crate::admit::Admission;
-use crate::config::{AnswerPart, Condition, Expected, Field, Handshake, Secret};
+use crate::config::{AnswerPart, Clue, Expected, Field, Handshake, Secret};
 use crate::refusal::Refusal;
 use crate::sniff;
 
@@ -42,6 +42,11 @@ impl Handshakes {
         Self { all: handshakes.into() }
     }
 
+    /// Whether there is one that is told by its body.
+    pub(crate) fn read_bodies(&self) -> bool {
+        self.all.iter().any(|handshake| !handshake.is_in_head())
+    }
+
     /// Answers what its head alone shows to be a handshake that needs no proof.
     pub(crate) fn by_head(&self, asked: Asked<'_>) -> Option<Result<Handshaken, Refusal>> {
         self.first(asked, |handshake| !handshake.proven && handshake.is_in_head())
@@ -66,7 +71,7 @@ impl Handshakes {
         let mut of_method =
             self.all.iter().filter(|handshake| handshake.method == asked.head.method && which(handshake));
         let handshake = of_method.find(|it| it.when.iter().all(|condition| is_there(condition, asked)))?;
-        let shows_token = |condition: &Condition| {
+        let shows_token = |condition: &Clue| {
             condition.is != Expected::VerifyToken
                 || asked.text(&condition.field).is_some_and(|it| asked.admission.knows_verify_token(it.as_bytes()))
         };
@@ -83,7 +88,7 @@ fn is_in_unproven_body(handshake: &Handshake) -> bool {
 }
 
 /// Whether a condition holds, whatever the verify token.
-fn is_there(condition: &Condition, asked: Asked<'_>) -> bool {
+fn is_there(condition: &Clue, asked: Asked<'_>) -> bool {
     let text = asked.text(&condition.field);
     match &condition.is {
         Expected::Text(expected) => text.as_deref() == Some(expected),
@@ -115,7 +120,7 @@ fn answer(handshake: &Handshake, asked: Asked<'_>) -> Response<ReplyBody> {
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     }
     for (name, parts) in &handshake.headers {
-        if let Ok(value) = HeaderValue::from_str(&filled(parts, Escape::Plain, asked)) {
+        if let Ok(value) = HeaderValue::from_bytes(&filled(parts, Escape::Plain, asked)) {
             headers.insert(name.clone(), value);
         }
     }
@@ -124,15 +129,15 @@ fn answer(handshake: &Handshake, asked: Asked<'_>) -> Response<ReplyBody> {
     Prebuilt { status: handshake.status, headers, body: Bytes::from(body) }.response()
 }
 
-fn filled(parts: &[AnswerPart], escape: Escape, asked: Asked<'_>) -> String {
-    let mut text = String::new();
+fn filled(parts: &[AnswerPart], escape: Escape, asked: Asked<'_>) -> Vec<u8> {
+    let mut text = Filled::new();
     for part in parts {
         match part {
-            AnswerPart::Literal(literal) => text.push_str(literal),
+            AnswerPart::Literal(literal) => text.extend_from_slice(literal.as_bytes()),
             part => escape.push(&mut text, &value(part, asked)),
         }
     }
-    text
+    text.into_vec()
 }
 
 fn value<'a>(part: &'a AnswerPart, asked: Asked<'a>) -> Cow<'a, str> {

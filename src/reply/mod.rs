@@ -2,7 +2,7 @@
 //!
 //! Providers differ in what they take for success: an empty 200, a JSON object, an XML acknowledgement with the event's id.
 //! Status, headers and body of every answer exist before the first request; only an id or a type is filled in on the io
-//! thread, escaped for the content type, in one allocation.
+//! thread, escaped for the content type.
 
 mod answer;
 
@@ -17,7 +17,7 @@ mod shared;
 mod template;
 
 pub(crate) use answer::Reply;
-pub(crate) use body::ReplyBody;
+pub(crate) use body::{ReplyBody, ReplyBytes};
 pub(crate) use handshake::{Asked, Handshaken, Handshakes};
 pub(crate) use refusals::refused;
 pub(crate) use shared::{close_after, health};

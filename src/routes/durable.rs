@@ -1,18 +1,20 @@
 //! One route as the `dispatch` thread sees it: what it is done with, whether it has room, where it stands.
 //!
 //! ```text
-//! dispatch   no room: want(bytes), look once more ──┐            take_done ◀── now and then, or when told
-//! workers    take, settle: is there room wanted? ◀──┘ ring        done ──▶ list
+//! dispatch   no room: want(bytes), look once more ──┐      take_done, take_failed ◀── now and then, or when told
+//! workers    take, settle: is there room wanted? ◀──┘ ring  done, failed ──▶ lists
 //! ```
 //!
 //! Both pairs look after they have written (see `sleeper.rs`), so that no room and no event that is done goes unseen.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use super::dispatch::Bell;
 use super::lock::lock;
 use super::queue::Queue;
+use super::waiting::Waiting;
 use crate::event::Sequence;
 
 /// What a route and the `dispatch` thread tell each other.
@@ -23,6 +25,10 @@ pub(super) struct Durable {
     held: AtomicUsize,
     /// Those that are done, since dispatch last looked.
     done: Mutex<Vec<Sequence>>,
+    /// Those that have failed and are to be parked in the journal until then, likewise.
+    failed: Mutex<Vec<(Waiting, Instant)>>,
+    /// Those that are parked there and not due.
+    parked: AtomicUsize,
     /// One more than the bytes that dispatch wants room for; 0 for none.
     wanted: AtomicUsize,
     /// Where the route stands: the lowest sequence it is not done with.
@@ -35,6 +41,8 @@ impl Durable {
             bell,
             held: AtomicUsize::new(0),
             done: Mutex::default(),
+            failed: Mutex::default(),
+            parked: AtomicUsize::new(0),
             wanted: AtomicUsize::new(0),
             position: AtomicU64::new(0),
         }
@@ -46,6 +54,12 @@ impl Durable {
     pub(super) fn done(&self, sequence: Sequence) {
         lock(&self.done).push(sequence);
         self.let_go();
+        self.bell.tell_done();
+    }
+
+    /// An event has failed and is to be tried again when it is due. It keeps its place until it is parked in the journal.
+    pub(super) fn failed(&self, waiting: Waiting, due: Instant) {
+        lock(&self.failed).push((waiting, due));
         self.bell.tell_done();
     }
 
@@ -92,12 +106,18 @@ impl Durable {
         std::mem::swap(&mut *lock(&self.done), empty);
     }
 
-    pub(super) fn has_done(&self) -> bool {
-        !lock(&self.done).is_empty()
+    pub(super) fn take_failed(&self) -> Vec<(Waiting, Instant)> {
+        std::mem::take(&mut *lock(&self.failed))
     }
 
-    pub(super) fn stands_at(&self, position: Sequence) {
+    /// Whether dispatch has something to take.
+    pub(super) fn has_news(&self) -> bool {
+        !lock(&self.done).is_empty() || !lock(&self.failed).is_empty()
+    }
+
+    pub(super) fn stands_at(&self, position: Sequence, parked: usize) {
         self.position.store(position.0, Ordering::Relaxed);
+        self.parked.store(parked, Ordering::Relaxed);
     }
 
     // Control.
@@ -107,8 +127,18 @@ impl Durable {
         self.held.load(Ordering::SeqCst)
     }
 
+    /// Events that are parked in the journal and not due.
+    pub(super) fn parked(&self) -> usize {
+        self.parked.load(Ordering::Relaxed)
+    }
+
+    /// Where the route stands.
+    pub(super) fn position(&self) -> Sequence {
+        Sequence(self.position.load(Ordering::Relaxed))
+    }
+
     /// How many sequences the route is behind the journal's end.
     pub(super) fn lag(&self) -> u64 {
-        self.bell.end().0.saturating_sub(self.position.load(Ordering::Relaxed))
+        self.bell.end().0.saturating_sub(self.position().0)
     }
 }

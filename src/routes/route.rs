@@ -15,6 +15,7 @@ use super::dead::{DeadLetters, Letter};
 use super::delivery::{Failure, FailureKind, Outcome, Outcomes};
 use super::dispatch::Bell;
 use super::durable::Durable;
+use super::filter::Filter;
 use super::gate::{Gate, Shut};
 use super::lock::lock;
 use super::parked::Parked;
@@ -23,6 +24,7 @@ use super::retry::{self, Reason, Verdict};
 use super::waiting::Waiting;
 use crate::config::{FromStart, RetryConfig, RouteConfig, WhenFull};
 use crate::event::{Event, Sequence};
+use crate::journal::ReadParked;
 
 /// One route.
 #[derive(Debug)]
@@ -32,12 +34,15 @@ pub(super) struct Route {
     pub(super) pool: usize,
     pub(super) when_full: WhenFull,
     pub(super) from_start: FromStart,
+    /// Events it may have parked in the journal before it waits.
+    pub(super) max_parked: usize,
     /// Its side towards dispatch.
     pub(super) durable: Durable,
     pub(super) counts: DeliveryCounts,
     /// Deliveries it may have at once, over all workers.
     pub(super) in_flight_max: usize,
     retry: RetryConfig,
+    filter: Option<Filter>,
     queue: Queue,
     parked: Parked,
     permits: Bounded,
@@ -52,6 +57,7 @@ pub(super) struct Route {
 pub(super) struct Batch {
     events: Vec<Waiting>,
     probe: Option<Probe>,
+    taken: Instant,
     _permit: Permit,
 }
 
@@ -74,10 +80,12 @@ impl Route {
             pool: config.pool,
             when_full: config.when_full,
             from_start: config.from_start,
+            max_parked: config.max_parked,
             durable: Durable::new(bell),
             counts: DeliveryCounts::default(),
             in_flight_max,
             retry: config.retry.clone(),
+            filter: Filter::new(&config.conditions),
             queue: Queue::new(config.queue, now),
             parked: Parked::default(),
             permits: Bounded::new(in_flight_max),
@@ -122,6 +130,23 @@ impl Route {
 
     /// Takes an event of the journal. `false` if there is no room; dispatch is woken when there is.
     pub(super) fn take_from_journal(&self, sequence: Sequence, event: &Event) -> bool {
+        let has_room = self.reserve_for_journal(event);
+        if has_room {
+            self.queue.push(Waiting::new(event.clone(), Some(sequence), self.outages()));
+        }
+        has_room
+    }
+
+    /// Takes an event back that was parked in the journal, likewise. It goes out before those that were never tried.
+    pub(super) fn take_back(&self, place: Sequence, read: ReadParked, due: Instant) -> bool {
+        let has_room = self.reserve_for_journal(&read.event);
+        if has_room {
+            self.parked.park(Waiting::parked(read, place, self.outages()), due);
+        }
+        has_room
+    }
+
+    fn reserve_for_journal(&self, event: &Event) -> bool {
         let bytes = event.body().len();
         if !self.queue.reserve(bytes) {
             self.durable.want(bytes);
@@ -131,8 +156,29 @@ impl Route {
             self.durable.want_nothing();
         }
         self.durable.hold();
-        self.queue.push(Waiting::new(event.clone(), Some(sequence), self.outages()));
         true
+    }
+
+    /// An event is safe where it is parked now: its place is given back.
+    pub(super) fn parked_in_journal(&self, waiting: &Waiting) {
+        self.durable.let_go();
+        self.queue.release(waiting.bytes());
+        self.durable.offer_room(&self.queue);
+    }
+
+    /// An event could not be parked in the journal and keeps its place. The caller has to wake a worker of the pool.
+    pub(super) fn park_in_memory(&self, waiting: Waiting, due: Instant) {
+        self.parked.park(waiting, due);
+    }
+
+    /// What is kept of an event beside itself when it is parked in the journal.
+    pub(super) fn state_of(&self, waiting: &Waiting) -> Vec<u8> {
+        waiting.state(self.outages())
+    }
+
+    /// The longest an event waits for its next attempt.
+    pub(super) fn longest_backoff(&self) -> Duration {
+        self.retry.max
     }
 
     // Workers.
@@ -163,8 +209,9 @@ impl Route {
         };
         let mut events = Vec::new();
         self.parked.take_due(pass.events, now, &mut events);
+        let mut passed_over = 0;
         while events.len() < pass.events
-            && let Some(waiting) = self.queue.take()
+            && let Some(waiting) = self.next_wanted(&mut passed_over)
         {
             events.push(waiting);
         }
@@ -172,17 +219,33 @@ impl Route {
             lock(&self.gate).give_back(&pass, events.len());
         }
         if events.is_empty() {
-            // Another worker was faster. A third may have missed the permit or the probe that this one held meanwhile, and
+            self.durable.offer_room(&self.queue);
+            // Another worker was faster, or none was wanted. A third may have missed the permit or the probe that this one held meanwhile, and
             // sleep: this one has to look again for it.
             drop(permit);
             return Take::NotBefore(now);
         }
         self.durable.offer_room(&self.queue);
-        Take::Batch(Batch { events, probe: pass.probe, _permit: permit })
+        Take::Batch(Batch { events, probe: pass.probe, taken: now, _permit: permit })
+    }
+
+    /// The next event that was never tried and that the route's `where` takes. Those that it does not are done.
+    fn next_wanted(&self, passed_over: &mut usize) -> Option<Waiting> {
+        while *passed_over < PASSED_OVER_MAX {
+            let waiting = self.queue.take()?;
+            if self.filter.as_ref().is_none_or(|filter| filter.takes(waiting.event())) {
+                return Some(waiting);
+            }
+            *passed_over += 1;
+            self.counts.filtered.increment();
+            self.done(&waiting);
+        }
+        None
     }
 
     /// Takes note of what became of a batch, and frees its permit.
     pub(super) fn settle(self: &Arc<Self>, batch: Batch, outcomes: Outcomes, now: Instant) {
+        self.note_attempts(&batch, &outcomes, now);
         match outcomes {
             Outcomes::All(Outcome::Delivered) => {
                 self.tell(lock(&self.gate).succeeded(now));
@@ -212,6 +275,24 @@ impl Route {
             }
         }
         self.durable.offer_room(&self.queue);
+    }
+
+    /// Writes a batch into the diary.
+    fn note_attempts(&self, batch: &Batch, outcomes: &Outcomes, now: Instant) {
+        if !self.dead.notes_attempts() {
+            return;
+        }
+        let took = now.saturating_duration_since(batch.taken);
+        let span = (SystemTime::now().checked_sub(took).unwrap_or(SystemTime::UNIX_EPOCH), took);
+        match outcomes {
+            Outcomes::All(outcome) => {
+                batch.events.iter().for_each(|waiting| self.dead.note(&self.name, waiting, outcome, span));
+            }
+            Outcomes::Each(outcomes) => {
+                let pairs = batch.events.iter().zip(outcomes);
+                pairs.for_each(|(waiting, outcome)| self.dead.note(&self.name, waiting, outcome, span));
+            }
+        }
     }
 
     /// When the next event could be tried, as far as events go: `now` or earlier if one is waiting.
@@ -248,15 +329,23 @@ impl Route {
         if !counts {
             // The processor and the breaker, not the backoff, say when it goes out again.
             let wish = failure.retry_after.unwrap_or_default().min(self.retry.max);
-            return self.parked.park(waiting, now + wish);
+            return self.park(waiting, now + wish);
         }
         let age = waiting.age(self.outages(), now);
         let attempts = waiting.failed_attempts() + 1;
         let verdict = retry::verdict(&self.retry, &failure, attempts, age, fastrand::f64());
         waiting.add_attempt(failure, SystemTime::now());
         match verdict {
-            Verdict::Again(wait) => self.parked.park(waiting, now + wait),
+            Verdict::Again(wait) => self.park(waiting, now + wait),
             Verdict::Dead(reason) => self.bury(waiting, reason),
+        }
+    }
+
+    fn park(&self, waiting: Waiting, due: Instant) {
+        if waiting.sequence().is_some() {
+            self.durable.failed(waiting, due);
+        } else {
+            self.parked.park(waiting, due);
         }
     }
 
@@ -352,9 +441,9 @@ impl Route {
         self.queue.len()
     }
 
-    /// Events that wait for another attempt.
+    /// Events that wait for another attempt, here or in the journal.
     pub(super) fn parked(&self) -> usize {
-        self.parked.len()
+        self.parked.len() + self.durable.parked()
     }
 
     /// Deliveries in flight.
@@ -372,7 +461,7 @@ impl Route {
     /// Whether what is left cannot be delivered before `deadline`, however long one waits.
     pub(super) fn is_stuck_until(&self, deadline: Instant) -> bool {
         let nothing_due = !self.has_waiting() && self.parked.next_due().is_some_and(|due| due > deadline);
-        self.in_flight() == 0 && self.waiting() + self.parked() > 0 && (self.is_paused() || nothing_due)
+        self.in_flight() == 0 && self.waiting() + self.parked.len() > 0 && (self.is_paused() || nothing_due)
     }
 }
 
@@ -397,6 +486,9 @@ impl Drop for Permit {
         self.0.permits.give_back(1);
     }
 }
+
+/// Events that a route may pass over before others of its worker have their turn.
+const PASSED_OVER_MAX: usize = 64;
 
 fn no_outcome() -> Failure {
     Failure { kind: FailureKind::Handler, detail: "no outcome was given for this event".into(), retry_after: None }

@@ -36,7 +36,9 @@ pub(super) fn start(
     assert_eq!(sinks.len(), config.routes.len(), "one sink per route");
     assert_eq!(placement.len(), config.pools.len(), "one list of places per pool");
     let now = Instant::now();
-    let (dead, disk) = DeadLetters::start(dead_dir)?;
+    let attempts_dir = config.journal.attempts_dir();
+    let attempts = config.journal.attempts.map(|quota| (attempts_dir.as_path(), quota));
+    let (dead, disk) = DeadLetters::start(dead_dir, attempts)?;
     let bell = Arc::new(Bell::default());
     let new_route = |route| Arc::new(Route::new(route, dead.clone(), Arc::clone(&bell), now));
     let routes: Vec<_> = config.routes.iter().map(new_route).collect();
@@ -54,7 +56,7 @@ pub(super) fn start(
     let mut threads = Threads {
         pools: pools.clone(),
         workers: Vec::new(),
-        dead,
+        dead: dead.clone(),
         disk: Some(disk),
         bell: Arc::clone(&bell),
         dispatch: None,
@@ -67,6 +69,7 @@ pub(super) fn start(
         pools,
         removed: OnceLock::new(),
         bell,
+        dead,
         offer_counts: Mutex::default(),
         closed: AtomicBool::new(false),
     };

@@ -18,13 +18,13 @@ pub(crate) struct RouteStatus {
     pub(crate) removed: bool,
     pub(crate) paused: bool,
     pub(crate) breaker_open: bool,
-    /// Events taken and not done with: waiting, parked, in flight or not yet written as dead letters.
+    /// Events in memory and not done with: waiting, parked there, in flight or not yet written as dead letters.
     pub(crate) queued_events: usize,
     /// Bytes of their bodies.
     pub(crate) queued_bytes: usize,
     /// Of them, those that were never tried.
     pub(crate) waiting: usize,
-    /// Of them, those that wait for another attempt.
+    /// Events that wait for another attempt, in memory or in the journal.
     pub(crate) parked: usize,
     /// Deliveries in flight, of one batch each.
     pub(crate) in_flight: usize,
@@ -41,6 +41,8 @@ pub(crate) struct RouteStatus {
     pub(crate) refused: u64,
     /// Events delivered.
     pub(crate) delivered: u64,
+    /// Events that its `where` does not take.
+    pub(crate) filtered: u64,
     /// Events whose dead letter is written.
     pub(crate) dead: u64,
     /// Failed attempts by kind.
@@ -75,6 +77,7 @@ impl RouteStatus {
             dropped: 0,
             refused: 0,
             delivered: 0,
+            filtered: 0,
             dead: 0,
             failures: FAILURES.map(|kind| (kind, 0)),
             age: Latencies::<SharedCounter>::default().read(),
@@ -101,6 +104,7 @@ impl RouteStatus {
             dropped: 0,
             refused: 0,
             delivered: route.counts.delivered.get(),
+            filtered: route.counts.filtered.get(),
             dead: route.counts.dead.get(),
             failures: std::array::from_fn(|kind| (FAILURES[kind], failures[kind])),
             age: route.counts.age.read(),

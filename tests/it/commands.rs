@@ -259,6 +259,9 @@ fn send_is_accepted_with_the_right_secret_and_not_with_another() {
     for (name, signs) in playable() {
         let payload = match name {
             "adyen-classic" => "{\"notificationItems\":[{\"NotificationRequestItem\":{\"pspReference\":\"1\"}}]}",
+            "asana" | "line" | "pusher" | "xero" => "{\"events\":[{\"type\":\"a.b\"}]}",
+            "okta" => "{\"data\":{\"events\":[{\"eventType\":\"a.b\"}]}}",
+            "hubspot-v1" | "hubspot-v2" | "hubspot-v3" => "[{\"subscriptionType\":\"a.b\"}]",
             "microsoft-graph" => "{\"value\":[{\"changeType\":\"created\"}]}",
             _ => "{\"type\":\"a.b\",\"action\":\"opened\"}",
         };

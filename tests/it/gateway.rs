@@ -46,6 +46,11 @@ impl Gateway {
         Self::launch(gateway_keys, config, |_| {})
     }
 
+    /// The same with more keys and more files. With `listen` among the keys it listens there.
+    pub fn start_listening(gateway_keys: &str, config: &str, prepare: impl FnOnce(&Path)) -> Self {
+        Self::launch(gateway_keys, config, prepare)
+    }
+
     /// The same with more files in its directory.
     pub fn start_prepared(config: &str, prepare: impl FnOnce(&Path)) -> Self {
         Self::launch("", config, prepare)
@@ -62,8 +67,9 @@ impl Gateway {
         prepare: impl FnOnce(&Path),
     ) -> Arc<tempfile::TempDir> {
         let dir = Arc::new(tempfile::tempdir().unwrap());
+        let listen = if gateway_keys.contains("listen = ") { "" } else { "listen = \"127.0.0.1:0\"" };
         let text = format!(
-            "[gateway]\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n{gateway_keys}\n[journal]\ndir = \"data\"\n{journal_keys}\n{config}"
+            "[gateway]\n{listen}\nadmin = \"127.0.0.1:0\"\n{gateway_keys}\n[journal]\ndir = \"data\"\n{journal_keys}\n{config}"
         );
         std::fs::write(dir.path().join("hookgate.toml"), text).unwrap();
         std::fs::write(dir.path().join("secret"), SECRET).unwrap();
@@ -91,10 +97,10 @@ impl Gateway {
         thread::spawn(move || collecting.collect(stderr));
         let address = |after: &str| -> SocketAddr {
             let line = log.wait_for(after);
-            let rest = line.split_once(after).unwrap().1;
+            let rest = line.split_once(after).unwrap().1.split_once("://").unwrap().1;
             rest.split(' ').next().unwrap().trim_end_matches(':').parse().unwrap()
         };
-        let (listen, admin) = (address("listening on http://"), address("admin on http://"));
+        let (listen, admin) = (address("listening on "), address("admin on "));
         Self { child, address: listen, admin, log, dir }
     }
 
@@ -170,6 +176,14 @@ impl Gateway {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
         let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
         fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    }
+
+    /// The number of its thread of this name, as the system knows it.
+    pub fn thread(&self, name: &str) -> String {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let of_name = |path: &PathBuf| std::fs::read_to_string(path.join("comm")).is_ok_and(|comm| comm.trim() == name);
+        let task = tasks.map(|task| task.unwrap().path()).find(of_name).unwrap();
+        task.file_name().unwrap().to_str().unwrap().to_owned()
     }
 
     /// Lets no file of it grow beyond so many bytes, or takes that limit away.

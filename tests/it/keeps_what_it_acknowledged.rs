@@ -29,6 +29,17 @@ pub fn config(url: &str, route_keys: &str) -> String {
     )
 }
 
+/// The route's position may pass events that failed: they are parked, and the route is done with them when they are taken.
+fn wait_until_taken(processor: &Processor, expected: &BTreeSet<String>) {
+    crate::gateway::wait_until("every acknowledged event reaches the processor", || {
+        expected.is_subset(&ids(processor))
+    });
+}
+
+fn numbers(end: usize) -> BTreeSet<String> {
+    (0..end).map(|event| event.to_string()).collect()
+}
+
 /// The bodies that a processor has taken, each once.
 fn ids(processor: &Processor) -> BTreeSet<String> {
     processor.taken().iter().map(|delivery| String::from_utf8(delivery.body.clone()).unwrap()).collect()
@@ -47,8 +58,8 @@ fn events_survive_kill_9_while_their_processor_is_down() {
     }
     let gateway = gateway.kill().start();
     up.store(true, SeqCst);
+    wait_until_taken(&processor, &numbers(200));
     gateway.wait_for_metric("hookgate_route_lag", &["route=\"r\""], 0.0);
-    assert_eq!(ids(&processor).len(), 200, "each acknowledged event reaches the processor after the restart");
 }
 
 /// Killed again and again in the middle of its work, with a processor that fails every third delivery. What the clients were
@@ -84,9 +95,11 @@ fn nothing_acknowledged_is_lost_when_it_is_killed_at_any_moment_under_load() {
         clients.into_iter().for_each(|client| client.join().unwrap());
         gateway = remains.start();
     }
-    gateway.wait_for_metric("hookgate_route_lag", &["route=\"r\""], 0.0);
-    gateway.wait_for_metric("hookgate_route_events", &["route=\"r\""], 0.0);
     let acknowledged = acknowledged.lock().unwrap();
+    wait_until_taken(&processor, &acknowledged);
+    for gauge in ["hookgate_route_lag", "hookgate_route_events", "hookgate_route_parked"] {
+        gateway.wait_for_metric(gauge, &["route=\"r\""], 0.0);
+    }
     let delivered = ids(&processor);
     let lost: Vec<_> = acknowledged.difference(&delivered).collect();
     let duplicates = processor.received().len() - delivered.len();
@@ -123,8 +136,8 @@ fn what_waits_when_it_ends_is_kept_and_the_exit_code_is_0() {
     let remains = gateway.end();
     up.store(true, SeqCst);
     let gateway = remains.start();
+    wait_until_taken(&processor, &numbers(50));
     gateway.wait_for_metric("hookgate_route_lag", &["route=\"r\""], 0.0);
-    assert_eq!(ids(&processor).len(), 50);
 }
 
 #[test]
@@ -140,7 +153,8 @@ fn a_dead_processor_holds_no_other_route() {
         assert_eq!(client.post("/hooks/s", &[], event.to_string().as_bytes()).status, 202);
     }
     alive.wait_for(1000);
-    assert_eq!(gateway.metric("hookgate_route_lag", &["route=\"r\""]), 1000.0, "it is only behind");
+    let lag = gateway.metric("hookgate_route_lag", &["route=\"r\""]);
+    assert!(lag > 900.0, "it is only behind, but for the few that were tried before the breaker opened: {lag}");
     assert!(gateway.metric("hookgate_route_events", &["route=\"r\""]) <= 16.0, "and holds no more than its queue");
 }
 

@@ -11,6 +11,8 @@
 
 mod client;
 
+mod encrypted;
+
 mod gateway;
 
 mod processor;
@@ -29,17 +31,27 @@ mod delivers_real_payloads;
 
 mod finds_types_where_providers_put_them;
 
+mod follows_events;
+
 mod isolates_a_slow_route;
 
 mod keeps_its_limits;
 
 mod keeps_what_it_acknowledged;
 
+mod limits_who_may_send;
+
 mod looks_into_the_journal;
+
+mod parks_what_fails;
+
+mod reads_compressed_bodies;
 
 mod refuses_forgeries;
 
 mod retries_and_buries;
+
+mod routes_on_what_is_inside;
 
 mod serves_many_tenants;
 
@@ -47,8 +59,20 @@ mod shakes_hands;
 
 mod shows_what_it_does;
 
+mod speaks_http2;
+
+mod speaks_tls;
+
 mod stops_in_order;
+
+mod spends_few_system_calls;
 
 mod survives_bad_requests;
 
+mod tells_the_story_of_an_event;
+
+mod takes_batches_apart;
+
 mod tells_the_truth_about_disks;
+
+mod understands_formats;

@@ -2,6 +2,7 @@
 
 use super::proof::{PROOF_KEYS, proof};
 use super::secret::{header_secrets, keys, public_keys, secrets};
+use super::senders::client_names;
 use crate::config::node::Node;
 use crate::config::table::Table;
 use crate::config::{
@@ -16,6 +17,7 @@ pub(super) fn auth(table: &mut Table<'_>, preset: Option<&Preset>, path: &str, h
         api_key: table.get("api_key").and_then(|node| api_key(&node)),
         bearer: table.get("bearer").map(header_secrets).unwrap_or_default(),
         verify_token: table.get("verify_token").map(secrets).unwrap_or_default(),
+        client_names: table.get("client_cert").map(client_names).unwrap_or_default(),
     };
     if let Some(node) = table.get("bearer")
         && table.get("basic").is_some()
@@ -170,11 +172,11 @@ fn check_that_something_is_proven(table: &mut Table<'_>, preset: Option<&Preset>
         ),
         (None, None) => table.spot.problem(
             "nothing says who may send",
-            "write preset, hmac, basic, api_key or bearer; or auth = \"none\" if anybody may",
+            "write preset, hmac, basic, api_key, bearer or client_cert; or auth = \"none\" if anybody may",
         ),
         _ => {}
     }
 }
 
 /// The keys that ask a sender for a proof, besides the provider's own.
-const OTHER_PROOFS: [&str; 4] = ["preset", "basic", "api_key", "bearer"];
+const OTHER_PROOFS: [&str; 5] = ["preset", "basic", "api_key", "bearer", "client_cert"];

@@ -6,7 +6,7 @@ use super::locator::pointer;
 use crate::config::node::Node;
 use crate::config::table::Table;
 use crate::config::template::{self, Piece};
-use crate::config::{AnswerPart, Condition, Encoding, Expected, Field, Handshake, Pointer};
+use crate::config::{AnswerPart, Clue, Encoding, Expected, Field, Handshake, Pointer};
 
 /// One handshake, or a list of which the first that fits is answered.
 pub(super) fn handshakes(node: Node<'_>) -> Vec<Handshake> {
@@ -57,7 +57,7 @@ fn check(node: &Node<'_>, handshake: &Handshake, is_told: bool) {
     }
 }
 
-fn condition(node: &Node<'_>) -> Option<Condition> {
+fn condition(node: &Node<'_>) -> Option<Clue> {
     let mut table = node.table()?;
     let field = field(&mut table, node);
     let is = match table.one_of(["is", "verify_token"]) {
@@ -69,7 +69,7 @@ fn condition(node: &Node<'_>) -> Option<Condition> {
         None => Expected::Anything,
     };
     table.finish();
-    Some(Condition { field: field?, is })
+    Some(Clue { field: field?, is })
 }
 
 fn field_alone(node: &Node<'_>) -> Option<Field> {

@@ -2,13 +2,19 @@
 
 mod auth;
 
+mod condition;
+
 mod duplicates;
+
+mod format;
 
 mod gateway;
 
 mod handshake;
 
 mod journal;
+
+mod listen;
 
 mod locator;
 
@@ -28,6 +34,7 @@ mod scheme;
 
 mod secret;
 
+mod senders;
 mod signed;
 
 mod sink;

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use super::duplicates::duplicates;
+use super::format::format;
 use super::handshake::handshakes;
 use super::locator::locators;
 use super::names::Names;
 use super::proof::proof;
 use super::reply::{refuse, reply};
 use crate::config::table::Table;
-use crate::config::{DuplicatesConfig, Preset, Proof};
+use crate::config::{Auth, DuplicatesConfig, Preset, Proof};
 
 /// Reads all rows; one whose proof is wrong is reported and left out.
 pub(in crate::config) fn presets(root: &mut Table<'_>) -> Vec<Preset> {
@@ -26,8 +27,9 @@ fn preset<'d>(mut table: Table<'d>, names: &mut Names<'d>) -> Option<Preset> {
         .get("types")
         .map(|node| node.items().iter().filter_map(|item| item.filled_text()).map(ToOwned::to_owned).collect());
     let proof = proof(&mut table).unwrap_or(Ok(Proof::Own));
-    let event_type = table.get("event_type").map(locators).unwrap_or_default();
-    let delivery_id = table.get("delivery_id").map(locators).unwrap_or_default();
+    let format = format(&mut table, &Auth::default());
+    let event_type = table.get("event_type").map(locators).or(format.event_type).unwrap_or_default();
+    let delivery_id = table.get("delivery_id").map(locators).or(format.delivery_id).unwrap_or_default();
     let handshakes = table.get("handshake").map(handshakes).unwrap_or_default();
     let reply = table.get("reply").map(|node| reply(Some(node)));
     let refuse = table.get("refuse").map(|node| refuse(Some(node))).unwrap_or_default();
@@ -40,6 +42,8 @@ fn preset<'d>(mut table: Table<'d>, names: &mut Names<'d>) -> Option<Preset> {
         proof: proof.ok()?,
         event_type,
         delivery_id,
+        split: format.split,
+        cloudevents: format.cloudevents,
         handshakes,
         reply,
         refuse,

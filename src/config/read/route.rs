@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::condition::conditions;
 use super::gateway::LARGEST_SIZE;
 use super::names::Names;
 use super::sink::sink;
@@ -36,6 +37,7 @@ fn route<'d>(mut table: Table<'d>, names: &mut Names<'d>, around: &Surroundings<
     let from = table.require("from", "from = { source = \"…\", types = [\"…\"] }");
     let from = from.map(|node| from_sources(node, around.sources)).unwrap_or_default();
     let signed_type = signed_type(&mut table, &from, around.sources);
+    let conditions = table.get("where").map(conditions).unwrap_or_default();
     let pool = table.get("pool").and_then(|node| known_pool(&node, around.pools)).unwrap_or(0);
     let in_flight = table.get("in_flight").and_then(|node| node.number(1..=65_536)).unwrap_or(64) as usize;
     let max_rate = table.get("max_rate").and_then(|node| node.number(1..=1_000_000_000)).map(|rate| rate as u32);
@@ -48,6 +50,7 @@ fn route<'d>(mut table: Table<'d>, names: &mut Names<'d>, around: &Surroundings<
     let from_start = table.get("from_start");
     let from_start = from_start.and_then(|node| node.choice(&[("now", FromStart::Now), ("oldest", FromStart::Oldest)]));
     let retry = retry(table.get("retry"));
+    let max_parked = table.get("max_parked").and_then(|node| node.number(1..=10_000_000)).unwrap_or(100_000) as usize;
     let breaker = breaker(table.get("breaker"));
     let to =
         table.require("to", "to = { http = \"http://…\" }, { file = \"…\" }, \"stdout\", \"discard\" or \"handler\"");
@@ -57,6 +60,7 @@ fn route<'d>(mut table: Table<'d>, names: &mut Names<'d>, around: &Surroundings<
         name,
         from,
         signed_type,
+        conditions,
         pool,
         in_flight,
         max_rate,
@@ -64,6 +68,7 @@ fn route<'d>(mut table: Table<'d>, names: &mut Names<'d>, around: &Surroundings<
         when_full: when_full.unwrap_or(WhenFull::Drop),
         from_start: from_start.unwrap_or(FromStart::Now),
         retry,
+        max_parked,
         breaker,
         to,
     }

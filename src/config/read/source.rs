@@ -6,20 +6,22 @@ use http::{HeaderName, header};
 
 use super::auth::auth;
 use super::duplicates::duplicates;
+use super::format::{Format, format};
 use super::gateway::{LARGEST_BODY, check_budget};
 use super::handshake::handshakes;
 use super::locator::locators;
 use super::names::Names;
 use super::preset::{DEADLINE, presets as own_presets};
 use super::reply::{refuse, reply};
+use super::senders::senders;
 use crate::config::document::Spot;
 use crate::config::nearest::nearest;
 use crate::config::node::Node;
 use crate::config::table::Table;
 use crate::config::units::WrittenDuration;
 use crate::config::{
-    Ack, Auth, DuplicatesConfig, GatewayConfig, Locator, Place, Preset, Proof, ProofAuth, Secrets, SourceConfig,
-    TokenPlace, presets,
+    Ack, Auth, DuplicatesConfig, GatewayConfig, Locator, Place, Pointer, Preset, Proof, ProofAuth, Secrets,
+    SourceConfig, Split, TokenPlace, presets,
 };
 
 /// The sources of the main file.
@@ -70,9 +72,24 @@ fn source<'d>(
         None => preset.map(|preset| preset.handshakes.clone()).unwrap_or_default(),
     };
     let auth = auth(&mut table, preset, &path, &handshakes);
+    let senders = senders(&mut table);
+    if let Some(node) = table.get("client_cert").filter(|_| !asks_for_certificates(gateway)) {
+        node.spot
+            .problem("no listener asks for certificates", "write client_ca = \"ca.pem\" in the `tls` of [gateway]");
+    }
+    let format = match format(&mut table, &auth) {
+        Format { split: None, cloudevents: false, .. } => Format {
+            split: preset.and_then(|preset| preset.split.clone()),
+            cloudevents: preset.is_some_and(|preset| preset.cloudevents),
+            ..Format::default()
+        },
+        own => own,
+    };
     let event_type = own_locators(&mut table, "event_type", &path, &auth)
+        .or(format.event_type)
         .unwrap_or_else(|| preset.map(|preset| preset.event_type.clone()).unwrap_or_default());
     let delivery_id = own_locators(&mut table, "delivery_id", &path, &auth)
+        .or(format.delivery_id)
         .unwrap_or_else(|| preset.map(|preset| preset.delivery_id.clone()).unwrap_or_default());
     let max_body = table.get("max_body").and_then(|node| {
         let size = node.size(LARGEST_BODY)? as usize;
@@ -100,10 +117,13 @@ fn source<'d>(
         name,
         path,
         preset: preset.map(|preset| preset.name.clone()),
-        type_signed: is_type_signed(&auth, &event_type),
+        type_signed: is_type_signed(&auth, &event_type, format.split.as_ref()),
         auth,
+        senders,
         event_type,
         delivery_id,
+        split: format.split,
+        cloudevents: format.cloudevents,
         handshakes,
         ack,
         max_body: max_body.unwrap_or(gateway.max_body),
@@ -114,6 +134,11 @@ fn source<'d>(
         expect_every,
         keep_headers,
     }
+}
+
+fn asks_for_certificates(gateway: &GatewayConfig) -> bool {
+    let mut tls = gateway.listen.iter().filter_map(|listener| listener.tls.as_ref());
+    tls.any(|tls| tls.client_ca.is_some())
 }
 
 fn path<'d>(table: &mut Table<'d>, name: &str, gateway: &GatewayConfig, taken: &mut Vec<TakenPath<'d>>) -> String {
@@ -238,7 +263,7 @@ fn kept(node: Node<'_>, auth: &Auth) -> Vec<HeaderName> {
                 format!("`{name}` carries credentials, which are not kept with an event"),
                 "leave it out; the sender has proven itself before a route sees the event",
             );
-        } else if name != header::CONTENT_TYPE && !kept.contains(&name) {
+        } else if !ALWAYS_KEPT.contains(&name) && !kept.contains(&name) {
             kept.push(name);
         }
     }
@@ -254,23 +279,37 @@ fn is_credential(name: &HeaderName, auth: &Auth) -> bool {
 }
 
 /// Whether whoever changes the type breaks the proof, wherever the type may be found.
-fn is_type_signed(auth: &Auth, event_type: &[Locator]) -> bool {
+fn is_type_signed(auth: &Auth, event_type: &[Locator], split: Option<&Split>) -> bool {
     let Some(ProofAuth { proof: proof @ (Proof::Signature(_) | Proof::Jwt(_)), secrets, .. }) = &auth.proof else {
         return false;
     };
     let is_signed = |locator: &Locator| {
         let place = match &locator.place {
-            Place::Json(pointer) => proof.covers_member(pointer),
+            Place::Json(pointer) => proof.covers_member(&within_body(pointer, split)),
+            Place::Form(_) | Place::Xml(_) => proof.covers_body(),
+            // Which mode it is in says a header.
+            Place::CloudEvent(attribute) => proof.covers_header(&attribute.header),
             Place::Header(name) => proof.covers_header(name),
             Place::Constant(_) => true,
             // Under another tenant's path the signature would not fit.
             Place::Path(name) => name == "tenant" && matches!(secrets, Secrets::OfTenants(_)),
             Place::Query(_) => false,
         };
-        place && locator.append.as_ref().is_none_or(|pointer| proof.covers_member(pointer))
+        place && locator.append.as_ref().is_none_or(|pointer| proof.covers_member(&within_body(pointer, split)))
     };
     !event_type.is_empty() && event_type.iter().all(is_signed)
 }
+
+/// Where a member is, seen from the whole body rather than from one of the elements that it is taken apart into.
+fn within_body(pointer: &Pointer, split: Option<&Split>) -> Pointer {
+    match split {
+        Some(Split::Array(array)) => Pointer([&array.0, &["0".to_owned()][..], &pointer.0].concat()),
+        Some(Split::Lines | Split::CloudEvents) | None => pointer.clone(),
+    }
+}
+
+/// Without these a body means nothing.
+const ALWAYS_KEPT: [HeaderName; 2] = [header::CONTENT_TYPE, header::CONTENT_ENCODING];
 
 const CREDENTIALS: [HeaderName; 4] =
     [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE, header::SET_COOKIE];

@@ -5,7 +5,9 @@ use std::time::Duration;
 use http::{HeaderName, StatusCode};
 
 use super::{assert_mistake, config, source};
-use crate::config::{Ack, Algorithm, Encoding, Place, Pointer, Proof, Secrets, SignedPart, SourceConfig, StampUnit};
+use crate::config::{
+    Ack, Algorithm, Encoding, Place, Pointer, Proof, Secrets, SignedPart, SourceConfig, Split, StampUnit,
+};
 
 fn open_source(keys: &str) -> String {
     source(&format!("auth = \"none\"\n{keys}"))
@@ -316,4 +318,102 @@ fn a_source_that_no_route_reads_is_warned_of() {
     let warnings = config(&open_source("")).warnings;
     assert_eq!((warnings.len(), warnings[0].line), (1, 2));
     assert!(warnings[0].help.contains("source = \"a\""), "{}", warnings[0]);
+}
+
+#[test]
+fn where_senders_may_be_and_how_much_they_may_send() {
+    let keys = r#"auth = "none"
+allow = ["192.0.2.0/24", "2001:db8::1"]
+deny = "192.0.2.66"
+max_rate = 500
+max_rate_per_address = 50"#;
+    let senders = config(&source(keys)).sources.remove(0).senders;
+    assert_eq!((senders.allow.len(), senders.deny.len()), (2, 1));
+    assert_eq!((senders.max_rate, senders.max_rate_per_address), (Some(500), Some(50)));
+    assert_mistake(&source("auth = \"none\"\nallow = \"192.0.2.1/24\""), 5, "does not begin", "192.0.2.0/24");
+    assert_mistake(&source("auth = \"none\"\nmax_rate = 0"), 5, "out of bounds", "from 1");
+}
+
+#[test]
+fn a_certificate_is_a_proof_where_a_listener_asks_for_one() {
+    let directory = tempfile::tempdir().unwrap();
+    for file in ["a.pem", "a.key", "ca.pem"] {
+        super::text_file(directory.path(), file, "");
+    }
+    let text = format!(
+        "[gateway]\ntls = {{ cert = \"a.pem\", key = \"a.key\", client_ca = \"ca.pem\" }}\n{}",
+        source("client_cert = [\"Partner\", \"proxy.example.com\"]")
+    );
+    let config = super::read_in(directory.path(), &text).unwrap();
+    assert_eq!(config.sources[0].auth.client_names, ["partner", "proxy.example.com"]);
+    assert_mistake(&source("client_cert = \"partner\""), 4, "no listener asks", "client_ca");
+}
+
+#[test]
+fn forms_xml_and_cloudevents_are_places_too() {
+    let source = read_source(
+        r#"
+auth = "none"
+event_type = [{ form = "MessageStatus" }, { xml = "/Envelope/Body/Status/@code" }, { cloudevent = "type" }]
+"#,
+    );
+    let places: Vec<_> = source.event_type.into_iter().map(|locator| locator.place).collect();
+    let [Place::Form(field), Place::Xml(path), Place::CloudEvent(attribute)] = places.as_slice() else {
+        panic!("{places:?}");
+    };
+    assert_eq!((field.as_str(), path.to_string().as_str()), ("MessageStatus", "/Envelope/Body/Status/@code"));
+    assert_eq!((attribute.header.as_str(), attribute.member.to_string().as_str()), ("ce-type", "/type"));
+}
+
+#[test]
+fn a_place_that_cannot_be_is_refused() {
+    let place = |place: &str| open_source(&format!("event_type = {place}"));
+    assert_mistake(&place(r#"{ xml = "Envelope" }"#), 5, "does not lead to an element", "outermost");
+    assert_mistake(&place(r#"{ xml = "/soapenv:Envelope/Body" }"#), 5, "does not lead", "leave prefixes out");
+    assert_mistake(&place(r#"{ cloudevent = "ce-type" }"#), 5, "no attribute", "without ce-");
+    assert_mistake(&place(r#"{ form = "" }"#), 5, "empty", "at least one character");
+    assert_mistake(&place(r#"{ form = "a", json = "/a" }"#), 5, "stands beside", "only one");
+}
+
+#[test]
+fn a_type_in_a_form_or_in_xml_is_signed_with_the_body_and_one_in_a_header_is_not() {
+    let signed = |place: &str| {
+        let text = hmac(r#"algorithm = "sha256", encoding = "hex", signed = "{body}""#);
+        config(&format!("{text}event_type = {place}\n")).sources.remove(0).type_signed
+    };
+    assert!(signed(r#"{ form = "a" }"#) && signed(r#"{ xml = "/a" }"#));
+    assert!(!signed(r#"{ cloudevent = "type" }"#));
+}
+
+#[test]
+fn batches_are_described_by_where_they_are() {
+    let split = |text: &str| read_source(&format!("auth = \"none\"\nsplit = \"{text}\"")).split;
+    assert_eq!(split("lines"), Some(Split::Lines));
+    assert_eq!(split(""), Some(Split::Array(Pointer(vec![]))));
+    assert_eq!(split("/items"), Some(Split::Array(Pointer(vec!["items".to_owned()]))));
+    assert_eq!(read_source("auth = \"none\"").split, None);
+    assert_mistake(&open_source("split = \"items\""), 5, "what to take apart", "/items");
+    assert_mistake(&open_source("split = true"), 5, "must be a string", "double quotes");
+}
+
+#[test]
+fn a_source_of_cloudevents_knows_where_type_and_id_are() {
+    let source = read_source("auth = \"none\"\nformat = \"cloudevents\"");
+    assert!(source.cloudevents && source.split == Some(Split::CloudEvents));
+    assert!(matches!(&source.event_type[0].place, Place::CloudEvent(attribute) if attribute.name == "type"));
+    assert!(matches!(&source.delivery_id[0].place, Place::CloudEvent(attribute) if attribute.name == "id"));
+    let own = read_source("auth = \"none\"\nformat = \"cloudevents\"\nevent_type = { cloudevent = \"subject\" }");
+    assert!(matches!(&own.event_type[0].place, Place::CloudEvent(attribute) if attribute.name == "subject"));
+    assert_mistake(&open_source("format = \"cloudevent\""), 5, "not known here", "did you mean \"cloudevents\"");
+    assert_mistake(&open_source("format = \"cloudevents\"\nsplit = \"\""), 6, "as they are", "leave `split` out");
+    let key = "api_key = { header = \"ce-key\", key = { env = \"KEY\" } }\nformat = \"cloudevents\"";
+    assert_mistake(&super::source(key), 5, "kept as an attribute", "another header");
+}
+
+#[test]
+fn the_acknowledgement_of_salesforce_has_a_name() {
+    let reply = read_source("auth = \"none\"\nreply = \"salesforce\"").reply;
+    assert_eq!((reply.status, reply.content_type.as_deref()), (StatusCode::OK, Some("text/xml; charset=utf-8")));
+    assert!(reply.body.contains("<Ack>true</Ack>"));
+    assert_mistake(&open_source("reply = \"sales force\""), 5, "not known here", "salesforce");
 }

@@ -45,7 +45,7 @@ fn an_event_is_safe_across_a_restart_and_so_is_progress() {
     });
     wait_until_published(&journal, 51);
     let progress = RouteProgress { position: Sequence(17), done: vec![9; 300] };
-    journal.save_progress(vec![("billing".into(), progress.clone())]);
+    journal.save_progress(vec![("billing".into(), progress.clone())], Vec::new());
     let status = journal.status();
     assert_eq!((status.events, status.synced_end), (50, Sequence(51)));
     assert!(status.trouble.is_none() && status.batches <= 50 && status.segments > 1);

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::event::{Event, Sequence};
+use crate::journal::{ParkOutcome, Parked, ReadParked};
 use crate::routes::Progress;
 
 /// A journal that can be read, and that keeps the routes' progress.
@@ -17,8 +18,18 @@ pub(crate) trait Log: Send + 'static {
     /// The lowest sequence that is not yet safe.
     fn end(&self) -> Sequence;
 
-    /// Records progress of some routes with the next batch that is written. Nobody waits for it.
-    fn save(&mut self, progress: Vec<(Arc<str>, Progress)>);
+    /// Records progress of some routes, and parked events that are done, with the next batch that is written. Nobody waits
+    /// for it.
+    fn save(&mut self, progress: Vec<(Arc<str>, Progress)>, settled: Vec<Sequence>);
+
+    /// Appends events again, to wait for another attempt. What becomes of each is told later, once.
+    fn park(&mut self, parking: Vec<Parked>);
+
+    /// What has become of such events, and of those that others have appended for a route.
+    fn take_park_outcomes(&mut self) -> Vec<ParkOutcome>;
+
+    /// An event that is parked and not done. May block for reading files.
+    fn read_parked(&mut self, place: Sequence) -> Result<ReadParked, LogError>;
 
     /// No route needs anything before this.
     fn release_before(&mut self, lowest: Sequence);

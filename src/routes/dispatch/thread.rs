@@ -6,11 +6,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::bell::Bell;
+use super::clock::Clock;
 use super::log::{Log, LogError};
-use super::machine::Machine;
+use super::machine::{Machine, Start};
 use super::outlets::Queues;
 use crate::config::FromStart;
 use crate::event::Sequence;
+use crate::journal::OpenParked;
 use crate::routes::counts::OfferCounts;
 use crate::routes::error::RoutesError;
 use crate::routes::position::WINDOW;
@@ -22,6 +24,9 @@ pub(in crate::routes) struct Dispatch {
     log: Box<dyn Log>,
     queues: Queues,
     bell: Arc<Bell>,
+    clock: Clock,
+    /// When the next parked event is due that a route waits for.
+    next_due: Option<Instant>,
     /// When progress was last recorded, and when last of all routes.
     saved_at: Instant,
     all_saved_at: Instant,
@@ -36,6 +41,7 @@ impl Dispatch {
     pub(in crate::routes) fn new(
         mut log: Box<dyn Log>,
         saved: Vec<(Arc<str>, Progress)>,
+        mut parked: Vec<OpenParked>,
         shared: &Arc<Shared>,
         counts: Arc<[OfferCounts]>,
     ) -> Self {
@@ -47,10 +53,10 @@ impl Dispatch {
         };
         let place = |route: &Arc<crate::routes::route::Route>| {
             let progress = saved.remove(&*route.name).unwrap_or_else(|| start(route.from_start));
-            route.durable.stands_at(progress.position());
-            (Arc::clone(&route.name), progress)
+            route.durable.stands_at(progress.position(), 0);
+            Start { name: Arc::clone(&route.name), progress, max_parked: route.max_parked }
         };
-        let routes = shared.routes.iter().map(place).collect();
+        let routes: Vec<_> = shared.routes.iter().map(place).collect();
         let mut removed: Vec<_> = saved.into_iter().collect();
         removed.sort_by(|(a, _), (b, _)| a.cmp(b));
         let _ = shared.removed.set(removed.iter().map(|(name, it)| (Arc::clone(name), it.position())).collect());
@@ -61,13 +67,32 @@ impl Dispatch {
                 "the route is no more configured, and the journal keeps what it has not delivered until it is again"
             );
         }
-        let mut machine = Machine::new(routes, removed, WINDOW);
+        let now = Instant::now();
+        let clock = Clock::start();
+        for parked in &mut parked {
+            if let Some(route) = shared.route(&parked.route) {
+                // The wall clock may have been wrong when it was written, or be wrong now.
+                parked.due_ms = parked.due_ms.min(clock.ms(now + route.longest_backoff()));
+            }
+        }
+        let mut machine = Machine::new(routes, removed, parked, WINDOW);
         let bell = Arc::clone(&shared.bell);
         bell.show_end(end);
-        log.save(machine.take_all());
-        let now = Instant::now();
-        let queues = Queues::new(Arc::clone(shared), counts);
-        Self { machine, log, queues, bell, saved_at: now, all_saved_at: now, released: Sequence(0), again: None }
+        log.save(machine.take_all(), Vec::new());
+        let queues = Queues::new(Arc::clone(shared), counts, clock);
+        let released = Sequence(0);
+        Self {
+            machine,
+            log,
+            queues,
+            bell,
+            clock,
+            next_due: None,
+            saved_at: now,
+            all_saved_at: now,
+            released,
+            again: None,
+        }
     }
 
     /// Starts the thread. It ends when [`Bell::stop`] is called, and gives back what it worked with.
@@ -97,14 +122,14 @@ impl Dispatch {
     /// Takes note of what is done, and records it if the last time is long enough ago. For the time in which routes are
     /// drained and nothing is handed out.
     pub(in crate::routes) fn keep_up(&mut self) {
-        self.machine.collect(&mut self.queues);
+        self.machine.collect(&mut *self.log, &mut self.queues);
         self.save_if_due(Instant::now());
     }
 
     /// Records all there is to record.
     pub(in crate::routes) fn finish(&mut self) {
-        self.machine.collect(&mut self.queues);
-        self.log.save(self.machine.take_all());
+        self.machine.collect(&mut *self.log, &mut self.queues);
+        self.log.save(self.machine.take_all(), self.machine.take_settled());
         self.release();
     }
 
@@ -113,7 +138,9 @@ impl Dispatch {
         if self.again.is_some_and(|(at, _)| at <= Instant::now()) {
             self.machine.try_again();
         }
-        let turn = self.machine.turn(&mut *self.log, &mut self.queues);
+        let now_ms = self.clock.ms(Instant::now());
+        let turn = self.machine.turn(now_ms, &mut *self.log, &mut self.queues);
+        self.next_due = turn.next_due_ms.map(|due_ms| self.clock.instant(due_ms));
         self.bell.show_end(self.log.end());
         match turn.failed {
             Some(error) => self.cannot_read(&error),
@@ -145,9 +172,10 @@ impl Dispatch {
         if all {
             self.all_saved_at = now;
         }
-        if !progress.is_empty() {
+        let settled = self.machine.take_settled();
+        if !progress.is_empty() || !settled.is_empty() {
             self.saved_at = now;
-            self.log.save(progress);
+            self.log.save(progress, settled);
         }
     }
 
@@ -161,15 +189,15 @@ impl Dispatch {
 
     /// Sleeps until there is something to read, to hand out or to record.
     fn sleep(&mut self) {
-        let again = self.again.map(|(at, _)| at);
+        let until = [self.again.map(|(at, _)| at), self.next_due].into_iter().flatten().min();
         if self.machine.has_moved() {
             // There will be something to record: what is done until then is found then.
             let due = self.saved_at + SAVE_EVERY;
-            return self.bell.sleep(Some(again.map_or(due, |again| again.min(due))));
+            return self.bell.sleep(Some(until.map_or(due, |until| until.min(due))));
         }
         self.bell.await_done(true);
-        if !self.queues.has_done() {
-            self.bell.sleep(again);
+        if !self.queues.has_news() {
+            self.bell.sleep(until);
         }
         self.bell.await_done(false);
     }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod day;
+
 mod fake;
 
 mod model;
