@@ -220,8 +220,8 @@ impl Route {
         }
         if events.is_empty() {
             self.durable.offer_room(&self.queue);
-            // Another worker was faster, or none was wanted. A third may have missed the permit or the probe that this one held meanwhile, and
-            // sleep: this one has to look again for it.
+            // Another worker was faster, or none was wanted. A third may have missed the permit or the probe that this one
+            // held meanwhile, and sleep: this one has to look again for it.
             drop(permit);
             return Take::NotBefore(now);
         }

@@ -180,10 +180,15 @@ impl Gateway {
 
     /// The number of its thread of this name, as the system knows it.
     pub fn thread(&self, name: &str) -> String {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
         let of_name = |path: &PathBuf| std::fs::read_to_string(path.join("comm")).is_ok_and(|comm| comm.trim() == name);
-        let task = tasks.map(|task| task.unwrap().path()).find(of_name).unwrap();
-        task.file_name().unwrap().to_str().unwrap().to_owned()
+        let mut found = None;
+        // It gives itself its name, and the gateway may have said that it listens before that.
+        wait_until(&format!("a thread {name}"), || {
+            let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+            found = tasks.map(|task| task.unwrap().path()).find(of_name);
+            found.is_some()
+        });
+        found.unwrap().file_name().unwrap().to_str().unwrap().to_owned()
     }
 
     /// Lets no file of it grow beyond so many bytes, or takes that limit away.

@@ -5,12 +5,14 @@ use std::fs;
 use std::time::Duration;
 
 /// CPU times up to a moment.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Cpu {
-    /// Of the server under test.
+    /// Of the server under test, all its processes together.
     pub(crate) server: Option<Duration>,
     /// Of this process.
     own: Option<Duration>,
+    /// Of the kernel's own threads: they write what the server has synced, and are no strangers.
+    kernel: Duration,
     /// Of everything on this machine, and what its host took away.
     machine: Option<(Duration, Duration)>,
 }
@@ -34,11 +36,13 @@ pub(crate) struct ThreadTime {
 }
 
 impl Cpu {
-    /// The times now.
-    pub(crate) fn now(server: Option<u32>) -> Self {
+    /// The times now. `server` are the server's processes, which may be none.
+    pub(crate) fn now(server: &[u32]) -> Self {
+        let of_server = || server.iter().map(|pid| process(&pid.to_string())).sum();
         Self {
-            server: server.and_then(|pid| process(&pid.to_string())),
+            server: if server.is_empty() { None } else { of_server() },
             own: process("self"),
+            kernel: kernel_threads(),
             machine: fs::read_to_string("/proc/stat").ok().and_then(|text| parse_machine(&text)),
         }
     }
@@ -48,7 +52,8 @@ impl Cpu {
         let ((busy, stolen), (later_busy, later_stolen)) = (self.machine?, later.machine?);
         let own = later.own?.saturating_sub(self.own?);
         let server = later.server.unwrap_or_default().saturating_sub(self.server.unwrap_or_default());
-        let others = later_busy.saturating_sub(busy).saturating_sub(own + server);
+        let kernel = later.kernel.saturating_sub(self.kernel);
+        let others = later_busy.saturating_sub(busy).saturating_sub(own + server + kernel);
         let seconds = elapsed.as_secs_f64().max(f64::EPSILON);
         Some(Others {
             cores_busy: others.as_secs_f64() / seconds,
@@ -72,11 +77,29 @@ fn process(pid: &str) -> Option<Duration> {
     parse_process(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// User and system time of a process, from its `stat`. Its name may hold spaces and parentheses.
+/// CPU time of all children of `kthreadd`. A container sees none of them, nor their work.
+fn kernel_threads() -> Duration {
+    let Ok(processes) = fs::read_dir("/proc") else { return Duration::ZERO };
+    processes
+        .flatten()
+        .filter(|entry| entry.file_name().as_encoded_bytes().first().is_some_and(u8::is_ascii_digit))
+        .filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok())
+        .filter(|stat| parent(stat) == Some(KTHREADD))
+        .filter_map(|stat| parse_process(&stat))
+        .sum()
+}
+
+fn parent(stat: &str) -> Option<u32> {
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+/// User and system time of a process and of its children that have ended, from its `stat`. Its name may hold spaces and
+/// parentheses.
 fn parse_process(stat: &str) -> Option<Duration> {
     let (_, fields) = stat.rsplit_once(')')?;
-    let mut times = fields.split_ascii_whitespace().skip(11).map_while(|field| field.parse::<u64>().ok());
-    Some(ticks(times.next()? + times.next()?))
+    let times: Vec<u64> =
+        fields.split_ascii_whitespace().skip(11).take(4).map_while(|field| field.parse().ok()).collect();
+    (times.len() == 4).then(|| ticks(times.iter().sum()))
 }
 
 /// Busy and stolen time of the machine: user, nice, system, irq and softirq of the line `cpu`; steal.
@@ -96,14 +119,18 @@ fn ticks(ticks: u64) -> Duration {
     Duration::from_secs(ticks) / (rustix::param::clock_ticks_per_second() as u32).max(1)
 }
 
+/// The process of which the kernel's threads are children.
+const KTHREADD: u32 = 2;
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_process_with_a_strange_name_is_read() {
-        let stat = "42 (a) b (c)) S 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20 0 1 0";
-        assert_eq!(parse_process(stat), Some(ticks(200)));
+        let stat = "42 (a) b (c)) S 1 2 3 4 5 6 7 8 9 10 150 50 3 7 20 0 1 0";
+        assert_eq!(parse_process(stat), Some(ticks(210)));
+        assert_eq!(parent(stat), Some(1));
         assert_eq!(parse_process("42 (cut"), None);
     }
 

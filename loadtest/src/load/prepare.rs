@@ -10,7 +10,7 @@
 use std::ops::Range;
 use std::time::SystemTime;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use bytes::Bytes;
 
 use super::id::{Ids, find_in_body, replaced};
@@ -19,8 +19,9 @@ use super::target::Target;
 use crate::sign::{IdPlace, Signing};
 
 /// A request, ready to be written.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Request {
+    pub(crate) id: [u8; Ids::WIDTH],
     pub(crate) head: Vec<u8>,
     pub(crate) body: Bytes,
 }
@@ -82,7 +83,7 @@ impl Press {
         let mark = [b'-'; Ids::WIDTH];
         (0..self.payloads.len())
             .map(|at| {
-                let request = self.print(at, &mark, now);
+                let request = self.print(at, &mark, now).context("there is no such payload")?;
                 let slot = request.head.windows(Ids::WIDTH).position(|window| window == mark);
                 if let IdPlace::Header(name) = self.signing.id() {
                     ensure!(slot.is_some(), "the preset has its id in {name}, but that header was not written");
@@ -93,14 +94,15 @@ impl Press {
     }
 
     /// Payload `nth`, counted round, signed now under this id.
-    pub(crate) fn print(&self, nth: usize, id: &[u8; Ids::WIDTH], now: SystemTime) -> Request {
-        let at = nth % self.payloads.len();
-        let Some(payload) = self.payloads.get(at) else { return Request::default() };
+    /// `None` if there are no payloads.
+    pub(crate) fn print(&self, nth: usize, id: &[u8; Ids::WIDTH], now: SystemTime) -> Option<Request> {
+        let at = nth.checked_rem(self.payloads.len())?;
+        let payload = self.payloads.get(at)?;
         let body = match self.ids.get(at) {
             Some(Some(range)) => replaced(&payload.body, range, id).into(),
             _ => payload.body.clone(),
         };
-        let id = std::str::from_utf8(id).unwrap_or_default();
+        let text = std::str::from_utf8(id).unwrap_or_default();
         let mut head = format!(
             "POST {} HTTP/1.1\r\nhost: {}\r\nuser-agent: hookgate-loadtest\r\ncontent-type: application/json\r\ncontent-length: {}\r\n",
             self.target.path,
@@ -108,14 +110,14 @@ impl Press {
             body.len()
         )
         .into_bytes();
-        for (name, value) in self.signing.headers(&body, &payload.event_type, id, now) {
+        for (name, value) in self.signing.headers(&body, &payload.event_type, text, now) {
             head.extend_from_slice(name.as_str().as_bytes());
             head.extend_from_slice(b": ");
             head.extend_from_slice(value.as_bytes());
             head.extend_from_slice(b"\r\n");
         }
         head.extend_from_slice(b"\r\n");
-        Request { head, body }
+        Some(Request { id: *id, head, body })
     }
 }
 
@@ -154,7 +156,7 @@ mod tests {
         let press = press("github", "{}");
         let now = SystemTime::UNIX_EPOCH;
         let signature = |id: &[u8; Ids::WIDTH]| {
-            let head = String::from_utf8(press.print(0, id, now).head).unwrap();
+            let head = String::from_utf8(press.print(0, id, now).unwrap().head).unwrap();
             head.lines().find(|line| line.starts_with("x-hub-signature-256")).unwrap().to_owned()
         };
         assert_eq!(signature(&[b'a'; Ids::WIDTH]), signature(&[b'b'; Ids::WIDTH]));
@@ -166,10 +168,10 @@ mod tests {
         assert!(!press.is_reusable());
         assert_eq!(press.without_id(), 0);
         let id = [b'a'; Ids::WIDTH];
-        let request = press.print(0, &id, SystemTime::UNIX_EPOCH);
+        let request = press.print(0, &id, SystemTime::UNIX_EPOCH).unwrap();
         let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
         assert_eq!((&body["data"]["id"], body["id"].as_str()), (&"evt_1".into(), std::str::from_utf8(&id).ok()));
-        let other = press.print(0, &[b'b'; Ids::WIDTH], SystemTime::UNIX_EPOCH);
+        let other = press.print(0, &[b'b'; Ids::WIDTH], SystemTime::UNIX_EPOCH).unwrap();
         assert_ne!(request.head, other.head, "the signature covers the id");
     }
 

@@ -154,7 +154,8 @@ impl Live {
     }
 }
 
-fn is_accepted(status: u16) -> bool {
+/// Whether an answer says that the event was taken.
+pub(super) fn is_accepted(status: u16) -> bool {
     (200..300).contains(&status)
 }
 

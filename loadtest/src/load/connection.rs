@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::response::{Answer, Reader};
+use super::tally::is_accepted;
 
 /// A connection to the target. It has at most one request outstanding.
 #[derive(Debug)]
@@ -25,6 +26,13 @@ pub(crate) struct Exchange {
     pub(crate) outcome: Result<Answer, Failure>,
     /// Bytes received for it.
     pub(crate) received: u64,
+}
+
+impl Exchange {
+    /// Whether the answer was 2xx.
+    pub(crate) fn is_accepted(&self) -> bool {
+        self.outcome.as_ref().is_ok_and(|answer| is_accepted(answer.status))
+    }
 }
 
 /// Why there is no answer.

@@ -19,6 +19,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinSet, LocalSet};
 
 use super::connection::{Connection, FailureKind};
+use super::id::Ids;
 use super::machine::ThreadTime;
 use super::pacer::Pacer;
 use super::schedule::Schedule;
@@ -37,7 +38,19 @@ pub(crate) struct Lane {
     pub(crate) duration: Duration,
     pub(crate) timeout: Duration,
     pub(crate) spin: bool,
+    /// Note what was accepted.
+    pub(crate) keeps_ids: bool,
     pub(crate) live: Arc<Live>,
+}
+
+/// An event that was answered with success.
+#[derive(Debug, Clone)]
+pub(crate) struct Acknowledged {
+    pub(crate) id: [u8; Ids::WIDTH],
+    /// When its request left.
+    pub(crate) sent: Instant,
+    /// When its answer was there.
+    pub(crate) answered: Instant,
 }
 
 /// How far the run is, as the main thread says.
@@ -57,6 +70,7 @@ pub(crate) struct Yield {
     /// Shares of the run in which the thread was on a core, and in which it was or would have been.
     pub(crate) running: f64,
     pub(crate) runnable: f64,
+    pub(crate) acknowledged: Vec<Acknowledged>,
 }
 
 impl Lane {
@@ -110,6 +124,7 @@ impl Lane {
         Ok(Some(Yield {
             running: after.running.saturating_sub(before.running).as_secs_f64() / elapsed,
             runnable: after.runnable.saturating_sub(before.runnable).as_secs_f64() / elapsed,
+            acknowledged: flow.acknowledged.take(),
             tally: flow.settle(end),
         }))
     }
@@ -149,6 +164,7 @@ struct Flow {
     taken: Cell<u64>,
     supply: RefCell<Supply>,
     tally: RefCell<Tally>,
+    acknowledged: RefCell<Vec<Acknowledged>>,
     /// Per connection, the scheduled time of the request that is under way.
     under_way: Vec<Cell<Option<Instant>>>,
 }
@@ -163,6 +179,7 @@ impl Flow {
             taken: Cell::new(0),
             supply: RefCell::new(supply),
             tally: RefCell::new(Tally::new()),
+            acknowledged: RefCell::default(),
             under_way: (0..connections).map(|_| Cell::new(None)).collect(),
         }
     }
@@ -213,7 +230,7 @@ impl Flow {
         let mut free_since = self.start;
         let mut head = Vec::new();
         while let Some(scheduled) = self.take(free_since).await {
-            let Some(body) = self.supply.borrow_mut().next(&mut head) else { return };
+            let Some((id, body)) = self.supply.borrow_mut().next(&mut head) else { return };
             let left = Instant::now();
             under_way.set(Some(scheduled));
             let exchange = connection.exchange(&head, &body).await;
@@ -221,6 +238,9 @@ impl Flow {
 
             let answered = Instant::now();
             self.lane.live.count(&exchange);
+            if self.lane.keeps_ids && exchange.is_accepted() {
+                self.acknowledged.borrow_mut().push(Acknowledged { id, sent: left, answered });
+            }
             let no_connection = exchange.outcome.as_ref().is_err_and(|failure| failure.kind == FailureKind::Connect);
             if self.is_measured(scheduled) {
                 let times = Times {

@@ -62,7 +62,7 @@ impl Supply {
                 loop {
                     let (signed, now) = (Instant::now(), SystemTime::now());
                     let requests: Vec<_> = (0..size)
-                        .map(|_| {
+                        .filter_map(|_| {
                             nth += 1;
                             press.print(nth, ids.next(), now)
                         })
@@ -77,27 +77,28 @@ impl Supply {
         Ok(Supply::Signed { batches, batch, stale_after })
     }
 
-    /// Puts the next request's head into `head` and gives its body. `None` if the signing thread has ended.
+    /// Puts the next request's head into `head` and gives its id and its body. `None` if the signing thread has ended.
     ///
     /// Where signing has not kept up, this waits for it: the thread's slip then tells of it.
-    pub(crate) fn next(&mut self, head: &mut Vec<u8>) -> Option<Bytes> {
+    pub(crate) fn next(&mut self, head: &mut Vec<u8>) -> Option<([u8; Ids::WIDTH], Bytes)> {
         match self {
             Supply::Patched { templates, sent, ids } => {
                 let template = templates.get(*sent % templates.len())?;
                 *sent += 1;
                 head.clear();
                 head.extend_from_slice(&template.request.head);
+                let id = *ids.next();
                 if let Some(slot) = template.slot.clone() {
-                    head.get_mut(slot)?.copy_from_slice(ids.next());
+                    head.get_mut(slot)?.copy_from_slice(&id);
                 }
-                Some(template.request.body.clone())
+                Some((id, template.request.body.clone()))
             }
             Supply::Signed { batches, batch, stale_after } => loop {
                 if batch.signed.elapsed() < *stale_after
                     && let Some(request) = batch.requests.next()
                 {
                     *head = request.head;
-                    return Some(request.body);
+                    return Some((request.id, request.body));
                 }
                 *batch = batches.recv().ok()?;
             },
