@@ -57,6 +57,10 @@ mod retries_and_buries;
 
 mod routes_on_what_is_inside;
 
+mod serves_many_tenants;
+
+mod shakes_hands;
+
 mod shows_what_it_does;
 
 mod speaks_http2;
