@@ -32,6 +32,8 @@ mod compare;
 
 mod verify;
 
+mod sweep;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -50,6 +52,7 @@ enum Command {
     Processor(processor::ProcessorArgs),
     Compare(Box<compare::CompareArgs>),
     Verify(verify::VerifyArgs),
+    Sweep(Box<sweep::SweepArgs>),
     Alternative(alternative::AlternativeArgs),
 }
 
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::Processor(args) => processor::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Compare(args) => compare::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Sweep(args) => sweep::run(&args),
         Command::Alternative(args) => alternative::run(&args).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {
