@@ -33,6 +33,7 @@ mod compare;
 mod verify;
 
 mod disk;
+mod sweep;
 
 use std::process::ExitCode;
 
@@ -53,6 +54,7 @@ enum Command {
     Compare(Box<compare::CompareArgs>),
     Verify(verify::VerifyArgs),
     Disk(disk::DiskArgs),
+    Sweep(Box<sweep::SweepArgs>),
     Alternative(alternative::AlternativeArgs),
 }
 
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
         Command::Compare(args) => compare::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Disk(args) => disk::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Sweep(args) => sweep::run(&args),
         Command::Alternative(args) => alternative::run(&args).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {
