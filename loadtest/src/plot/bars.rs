@@ -98,7 +98,7 @@ const WIDTH: f64 = 760.0;
 const LEFT: f64 = 150.0;
 
 /// Room for the text of the longest bar.
-const RIGHT: f64 = 620.0;
+const RIGHT: f64 = 560.0;
 
 const TOP: f64 = 6.0;
 
