@@ -33,6 +33,7 @@ mod compare;
 mod verify;
 
 mod disk;
+
 mod sweep;
 
 use std::process::ExitCode;

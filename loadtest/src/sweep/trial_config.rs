@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use hookgate::config::Config;
+use hookgate::config::{Config, Secrets};
 use toml::{Table, Value};
 
 use super::settings::Setting;
@@ -149,7 +149,10 @@ fn pick(config: &Config, name: Option<&str>) -> anyhow::Result<Source> {
         if name.is_some_and(|name| name != source.name) {
             continue;
         }
-        let secret = source.auth.signature.as_ref().and_then(|signature| signature.secrets.first());
+        let secret = source.auth.proof.as_ref().and_then(|proof| match &proof.secrets {
+            Secrets::Of(secrets) => secrets.first(),
+            Secrets::OfTenants(_) | Secrets::Learned => None,
+        });
         let (Some(preset), Some(secret)) = (&source.preset, secret) else {
             if name.is_some() {
                 bail!("source {} has no preset: loadtest signs as providers do that have one", source.name);
@@ -269,7 +272,7 @@ mod tests {
         let setting = Setting { io_threads: 2, workers: 3, in_flight: 5, batch: None };
         let path = original.write(&setting, &place).unwrap();
         let config = Config::load(&path).unwrap();
-        assert_eq!((config.gateway.listen[0], config.gateway.io_threads), (address(1001), Some(2)));
+        assert_eq!((config.gateway.listen[0].address, config.gateway.io_threads), (address(1001), Some(2)));
         assert!(config.journal.dir.starts_with(trial.path()));
         assert!(config.pools.iter().all(|pool| pool.workers == Some(3)), "{:?}", config.pools);
         assert!(config.routes.iter().all(|route| route.in_flight == 5));
