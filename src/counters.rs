@@ -23,6 +23,11 @@ impl Counter {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
     }
 
+    /// Replaces it, under the same condition.
+    pub(crate) fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
     /// The count now.
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
@@ -135,6 +140,8 @@ impl RefusalCounters {
 pub(crate) struct SourceCounters {
     /// Events accepted and acknowledged.
     pub(crate) accepted: Counter,
+    /// When the last of them came, in seconds of the Unix epoch; 0 before the first.
+    pub(crate) last_accepted: Counter,
     /// Accepted events that no route matched.
     pub(crate) unrouted: Counter,
     /// Deliveries of an id that was already safe: answered with success and not delivered again.

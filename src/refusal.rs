@@ -42,6 +42,8 @@ pub(crate) enum Refusal {
     MissingCredentials,
     /// They are there and wrong.
     WrongCredentials,
+    /// The provider has not handed over the secret yet.
+    SecretUnknown,
     /// The signature header is missing, or a header that the signature covers.
     MissingSignature,
     /// The signature header is not of the scheme's form.
@@ -87,7 +89,7 @@ pub(crate) enum Refusal {
 
 impl Refusal {
     /// All refusals, in the order of [`Refusal::index`].
-    pub(crate) const ALL: [Refusal; 34] = [
+    pub(crate) const ALL: [Refusal; 35] = [
         Refusal::BadHost,
         Refusal::BadTransferEncoding,
         Refusal::UnsupportedTransferEncoding,
@@ -104,6 +106,7 @@ impl Refusal {
         Refusal::WrongCertificate,
         Refusal::MissingCredentials,
         Refusal::WrongCredentials,
+        Refusal::SecretUnknown,
         Refusal::MissingSignature,
         Refusal::MalformedSignature,
         Refusal::AmbiguousSignature,
@@ -148,6 +151,7 @@ impl Refusal {
             Refusal::WrongCertificate => "wrong_certificate",
             Refusal::MissingCredentials => "missing_credentials",
             Refusal::WrongCredentials => "wrong_credentials",
+            Refusal::SecretUnknown => "secret_unknown",
             Refusal::MissingSignature => "missing_signature",
             Refusal::MalformedSignature => "malformed_signature",
             Refusal::AmbiguousSignature => "ambiguous_signature",

@@ -1,5 +1,7 @@
 //! The page behind `/metrics`.
 
+use std::time::SystemTime;
+
 use super::exposition::Exposition;
 use super::observed::Observed;
 use crate::counters::SourceCounters;
@@ -92,6 +94,7 @@ fn sources(page: &mut Exposition, observed: &Observed) {
             page.sample(name, &[("source", &source.name)], observed.source_total(at, count));
         }
     }
+    silences(page, observed);
     page.metric(
         "hookgate_ack_deadline_total",
         "counter",
@@ -111,6 +114,23 @@ fn sources(page: &mut Exposition, observed: &Observed) {
     for (at, source) in observed.sources.iter().enumerate() {
         let parts = observed.io.iter().map(|thread| thread.source(at).ack.read());
         page.histogram("hookgate_ack_seconds", &[("source", &source.name)], parts);
+    }
+}
+
+/// When each source accepted its last event, and which have been silent for too long.
+fn silences(page: &mut Exposition, observed: &Observed) {
+    const LAST: &str = "hookgate_source_last_event_timestamp_seconds";
+    const SILENT: &str = "hookgate_source_silent";
+    page.metric(LAST, "gauge", "When the last event was accepted.");
+    for (at, source) in observed.sources.iter().enumerate() {
+        if let Some(seconds) = observed.last_accepted(at) {
+            page.sample(LAST, &[("source", &source.name)], seconds);
+        }
+    }
+    page.metric(SILENT, "gauge", "1 where nothing was accepted for longer than expect_every.");
+    let now = SystemTime::now();
+    for (at, source) in observed.sources.iter().enumerate().filter(|(_, source)| source.expect_every.is_some()) {
+        page.sample(SILENT, &[("source", &source.name)], u64::from(observed.silence(at, now).is_some()));
     }
 }
 
@@ -194,6 +214,12 @@ fn journal(page: &mut Exposition, journal: &JournalStatus) {
     one("hookgate_journal_segments", "gauge", "Segments.", journal.segments as u64);
     one("hookgate_journal_queue_events", "gauge", "Events that wait to be written.", journal.queue_events as u64);
     one("hookgate_journal_queue_bytes", "gauge", "Bytes of them.", journal.queue_bytes as u64);
+    one(
+        "hookgate_journal_receipts",
+        "gauge",
+        "Events not yet known to be safe or refused.",
+        journal.open_receipts as u64,
+    );
     one("hookgate_journal_oldest_sequence", "gauge", "The first event that is kept.", journal.oldest.0);
     one("hookgate_journal_next_sequence", "gauge", "The next event that is not safe yet.", journal.synced_end.0);
     one("hookgate_journal_batches_total", "counter", "Batches written and synced.", journal.batches);

@@ -1,5 +1,7 @@
 //! Whether the gateway is ready for traffic, and the state of its routes, as JSON.
 
+use std::time::SystemTime;
+
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -29,10 +31,20 @@ pub(super) fn report(observed: &Observed) -> (StatusCode, String) {
             trouble.since.elapsed().as_secs()
         ));
     }
-    let notices: Vec<_> = observed.routes.status().iter().flat_map(notices).collect();
+    let mut notices: Vec<_> = observed.routes.status().iter().flat_map(notices).collect();
+    notices.extend(silences(observed));
     let ready = reasons.is_empty();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, format!("{}\n", json!({ "ready": ready, "reasons": reasons, "notices": notices })))
+}
+
+/// The sources that have accepted nothing for longer than is expected of them.
+fn silences(observed: &Observed) -> impl Iterator<Item = String> {
+    let now = SystemTime::now();
+    observed.sources.iter().enumerate().filter_map(move |(at, source)| {
+        let silence = observed.silence(at, now)?;
+        Some(format!("source {} has accepted nothing for {} s", source.name, silence.as_secs()))
+    })
 }
 
 /// The body of `/routes`.

@@ -77,8 +77,8 @@ enum Command {
     /// Prints a commented starter configuration
     Init(init::Init),
     /// Signs a payload as a provider would and posts it
-    Send(send::Send),
-    /// Lists the providers that hookgate knows
+    Send(Box<send::Send>),
+    /// Lists the providers that hookgate knows, or says what it knows of one
     Presets(presets::Presets),
     /// Looks at, pauses and resumes the routes of a running gateway
     Route(route::Route),
@@ -110,7 +110,7 @@ pub fn main() -> ExitCode {
         Command::Check(check) => check.execute(),
         Command::Init(init) => init.execute(),
         Command::Send(send) => send.execute(),
-        Command::Presets(presets::Presets) => presets::Presets::execute(),
+        Command::Presets(presets) => presets.execute(),
         Command::Route(route) => route.execute(),
         Command::Show(show) => show.execute(),
         Command::Tail(tail) => tail.execute(),

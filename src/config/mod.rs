@@ -14,6 +14,8 @@ mod duplicates;
 
 mod gateway;
 
+mod handshake;
+
 mod journal;
 
 mod listen;
@@ -29,6 +31,8 @@ mod pool;
 mod preset;
 
 mod problem;
+
+mod proof;
 
 mod read;
 
@@ -58,20 +62,25 @@ mod tests;
 pub use condition::{Comparison, Condition, Number, Scalar, Test};
 pub use duplicates::DuplicatesConfig;
 pub use gateway::GatewayConfig;
+pub use handshake::{AnswerPart, Clue, Expected, Field, Handshake};
 pub use journal::{JournalConfig, RetainConfig};
 pub use listen::{CertificateFiles, ForwardedHeader, ListenConfig, TlsConfig};
 pub use pool::PoolConfig;
 pub use preset::{Preset, preset, presets};
 pub use problem::{Problem, Problems};
+pub use proof::{JwtScheme, Proof, TokenPlace};
 pub use route::{
     BreakerConfig, FileSink, Fill, From, FromStart, HttpAuth, HttpSink, HttpTls, QueueConfig, RetryConfig, RouteConfig,
     SinkConfig, TypePattern, WhenFull,
 };
-pub use scheme::{Algorithm, Encoding, KeyForm, Scheme, SignatureForm, SignedPart, Stamp, StampPlace, StampUnit};
-pub use secret::Secret;
+pub use scheme::{
+    Algorithm, Covers, Encoding, KeyForm, Scheme, SignatureForm, SignaturePlace, SignedPart, Stamp, StampPlace,
+    StampUnit,
+};
+pub use secret::{Secret, Secrets};
 pub use source::{
-    Ack, ApiKey, Attribute, Auth, BasicAuth, Challenge, Locator, Place, Pointer, RefuseConfig, ReplyConfig,
-    SendersConfig, SignatureAuth, SourceConfig,
+    Ack, ApiKey, Attribute, Auth, BasicAuth, Locator, Place, Pointer, ProofAuth, RefuseConfig, ReplyConfig,
+    SendersConfig, SourceConfig,
 };
 pub use split::Split;
 pub use starter::starter;

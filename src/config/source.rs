@@ -6,7 +6,7 @@ use http::{HeaderName, StatusCode};
 
 use ipnet::IpNet;
 
-use super::{DuplicatesConfig, Scheme, Secret, Split, XmlPath};
+use super::{DuplicatesConfig, Handshake, Proof, Secret, Secrets, Split, XmlPath};
 
 /// One endpoint that a provider posts to.
 #[derive(Debug, Clone)]
@@ -31,8 +31,8 @@ pub struct SourceConfig {
     pub split: Option<Split>,
     /// It takes CloudEvents: their headers are kept with an event.
     pub cloudevents: bool,
-    /// A request that is answered in place and delivered to no route.
-    pub challenge: Option<Challenge>,
+    /// Requests that are answered in place and delivered to no route, the first that fits.
+    pub handshakes: Vec<Handshake>,
     /// What the acknowledgement means.
     pub ack: Ack,
     /// Largest body in bytes.
@@ -45,6 +45,8 @@ pub struct SourceConfig {
     pub reply: ReplyConfig,
     /// The answer to a sender that did not prove itself.
     pub refuse: RefuseConfig,
+    /// A source that accepts nothing for so long is reported as silent.
+    pub expect_every: Option<Duration>,
     /// Headers that are kept with the event, besides `content-type` and `content-encoding`.
     pub keep_headers: Vec<HeaderName>,
 }
@@ -52,14 +54,16 @@ pub struct SourceConfig {
 /// Who may send. `auth = "none"` leaves all of it empty.
 #[derive(Debug, Clone, Default)]
 pub struct Auth {
-    /// A signature over the request.
-    pub signature: Option<SignatureAuth>,
+    /// What the provider proves itself with: a signature, a token.
+    pub proof: Option<ProofAuth>,
     /// User and password.
     pub basic: Option<BasicAuth>,
     /// A key in a header of its own.
     pub api_key: Option<ApiKey>,
     /// Tokens, any of which may stand in `Authorization: Bearer`.
     pub bearer: Vec<Secret>,
+    /// Tokens, any of which a handshake may have to show.
+    pub verify_token: Vec<Secret>,
     /// Names, in lower case, any of which may stand in the certificate that the sender's connection was made with.
     pub client_names: Vec<String>,
 }
@@ -77,13 +81,19 @@ pub struct SendersConfig {
     pub max_rate_per_address: Option<u32>,
 }
 
-/// A signature scheme with its secrets.
+/// What a provider proves itself with, and what that is checked against.
 #[derive(Debug, Clone)]
-pub struct SignatureAuth {
-    /// The scheme.
-    pub scheme: Scheme,
-    /// Secrets, any of which may have been used: more than one while rotating. Never empty.
-    pub secrets: Vec<Secret>,
+pub struct ProofAuth {
+    /// The proof; never [`Proof::Own`].
+    pub proof: Proof,
+    /// Secrets, or public keys.
+    pub secrets: Secrets,
+    /// The scheme and authority under which the provider knows this gateway: `https://hooks.example.com`. Always there where
+    /// the proof signs the URL.
+    pub public_url: Option<String>,
+    /// Which key, or what else the provider signs or sends and only the configuration knows. Always there where the proof
+    /// wants it.
+    pub key_id: Option<String>,
 }
 
 /// Basic credentials.
@@ -192,17 +202,6 @@ fn unescape(segment: &str) -> Option<String> {
         text.push_str(rest);
     }
     Some(text)
-}
-
-/// A challenge that proves to the provider who owns the endpoint: answered with a member of its body.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Challenge {
-    /// The member that tells a challenge from an event.
-    pub when: Pointer,
-    /// Its value in a challenge.
-    pub is: String,
-    /// The member whose text is the answer, as `text/plain` with status 200.
-    pub echo: Pointer,
 }
 
 /// What a success answer promises.

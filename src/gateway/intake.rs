@@ -6,11 +6,12 @@ use std::net::IpAddr;
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use http::{Method, Response};
 
 use super::batch::Batch;
+use super::learned;
 use super::refusal_log::RefusalLog;
 use super::sources::{Found, Source, Sources};
 use super::wakes::PendingWakes;
@@ -18,10 +19,11 @@ use crate::admit::Sender;
 use crate::config::Ack;
 use crate::counters::IoCounters;
 use crate::event::{Budget, Event, IdSource, RecordPool};
+use crate::failpoint;
 use crate::journal::{Entrance, Outcome, Receipt};
-use crate::listen::{Answerer, Clients, Request, SharedStage, Stage};
+use crate::listen::{Answerer, Clients, PendingBody, Request, SharedStage, Stage};
 use crate::refusal::Refusal;
-use crate::reply::{self, ReplyBody};
+use crate::reply::{self, Asked, Handshaken, ReplyBody};
 use crate::routes;
 use crate::sniff::{Coding, InflateError, UnknownCoding};
 
@@ -75,6 +77,9 @@ pub(super) enum Taken {
     Handshake(Response<ReplyBody>),
 }
 
+/// Bytes of the largest body that is read of a sender who has not proven anything, in search of a handshake.
+const UNPROVEN_BODY_MAX: usize = 16 * 1024;
+
 /// A refusal for want of a receipt leaves so long before the source's deadline: a sweep may be this late.
 const ANSWER_MARGIN: Duration = Duration::from_millis(100);
 
@@ -113,18 +118,29 @@ impl Intake {
         let sender = Sender { address: request.client(), names: request.client_names(), at: started };
         source.senders.check(sender)?;
         let (mut head, body) = request.split();
+        let asked =
+            Asked { head: &head, body: b"", tenant: source.tenant(head.uri.path()), admission: &source.admission };
+        if let Some(handshake) = source.handshakes.by_head(asked) {
+            return Self::shake_hands(source, handshake?).await;
+        }
         if head.method != Method::POST {
             return Err(Refusal::WrongMethod);
         }
         body.check_length(source.max_body)?;
         let now = SystemTime::now();
-        let mut proof = source.admission.head(&head, now)?;
+        let mut proof = match source.admission.head(&head, asked.tenant, now) {
+            Ok(proof) => proof,
+            Err(refusal) if source.handshakes.may_be_in_unproven_body(&head.method) => {
+                return self.look_into_unproven(source, asked, body, refusal).await;
+            }
+            Err(refusal) => return Err(refusal),
+        };
         let coding = Coding::of(&head.headers).map_err(|UnknownCoding| Refusal::UnsupportedEncoding)?;
 
         let mut draft = self.records.draft();
         source.write_head(&head, &mut draft);
         body.read(source.max_body, &mut draft, (&self.clients, &source.share), |frame| proof.update(frame)).await?;
-        proof.finish()?;
+        proof.finish(draft.body())?;
         source.senders.count(started)?;
 
         let inflated = match coding.filter(|_| source.reads_bodies()) {
@@ -132,8 +148,8 @@ impl Intake {
             None => None,
         };
         let body = inflated.as_deref().unwrap_or(draft.body());
-        if let Some(answer) = source.challenge_answer(body) {
-            return Ok(Taken::Handshake(reply::challenge(answer)));
+        if let Some(handshake) = source.handshakes.proven(Asked { body, ..asked }) {
+            return Self::shake_hands(source, handshake?).await;
         }
         if let Some(items) = source.items(&head, body)? {
             return self.take_items(at, source, Batch { head: &head, body, received: now, started }, items).await;
@@ -149,6 +165,43 @@ impl Intake {
         };
         self.count(at, &event, matched);
         Ok(Taken::Event(source.reply.accepted(event.id(), event.event_type(), std::mem::take(&mut head.headers))))
+    }
+
+    /// Some providers do not sign their handshakes, which then have to be told by a small body.
+    async fn look_into_unproven(
+        &self,
+        source: &Source,
+        asked: Asked<'_>,
+        body: PendingBody,
+        refusal: Refusal,
+    ) -> Result<Taken, Refusal> {
+        let most = source.max_body.min(UNPROVEN_BODY_MAX);
+        body.check_length(most).map_err(|_| refusal)?;
+        let mut draft = self.records.draft();
+        body.read(most, &mut draft, (&self.clients, &source.share), |_| {}).await?;
+        match source.handshakes.by_unproven_body(Asked { body: draft.body(), ..asked }) {
+            Some(handshake) => Self::shake_hands(source, handshake?).await,
+            None => Err(refusal),
+        }
+    }
+
+    /// Answers a handshake. A secret that comes with it is kept first, by a thread that may wait for the disk.
+    async fn shake_hands(source: &Source, handshake: Handshaken) -> Result<Taken, Refusal> {
+        if let (Some(secret), Some(file)) = (handshake.secret, &source.learns_to) {
+            let (kept, file) = (secret.clone(), file.clone());
+            let keeping = tokio::task::spawn_blocking(move || learned::keep(&file, &kept));
+            match keeping.await {
+                Ok(Ok(())) => {
+                    source.admission.learn(&secret);
+                }
+                Ok(Err(error)) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                    return Err(Refusal::WrongCredentials);
+                }
+                Ok(Err(_)) | Err(_) => return Err(Refusal::JournalFailed),
+            }
+            tracing::info!(source = source.name, "the provider has handed over its secret");
+        }
+        Ok(Taken::Handshake(handshake.answer))
     }
 
     /// What a compressed body says. The event keeps it as it came.
@@ -195,6 +248,7 @@ impl Intake {
 
     /// How many routes match an event of which the journal has said this; `None` for a duplicate.
     pub(super) fn matched(&self, at: usize, event: &Event, outcome: Outcome) -> Result<Option<usize>, Refusal> {
+        failpoint::pass("answer.ready");
         match outcome {
             Outcome::Safe(_) => Ok(Some(self.routes.borrow_mut().count_matches(at, event))),
             Outcome::Duplicate => Ok(None),
@@ -205,6 +259,7 @@ impl Intake {
     pub(super) fn count(&self, at: usize, event: &Event, matched: Option<usize>) {
         let counters = self.counters.source(at);
         counters.accepted.increment();
+        counters.last_accepted.set(event.received().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs());
         counters.body_bytes.add(event.body().len() as u64);
         match matched {
             None => counters.duplicates.increment(),

@@ -14,9 +14,13 @@ mod durable;
 
 mod intake;
 
+mod learned;
+
 mod placement;
 
 mod refusal_log;
+
+mod silence;
 
 mod sources;
 
@@ -28,13 +32,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 pub(crate) use placement::{Cores, Placement};
 
 use self::control::Control;
 use self::durable::JournalLog;
 use self::intake::Intake;
+use self::silence::SilenceWatch;
 use self::sources::Sources;
 use crate::admin::{Admin, Archive, Observed, ObservedSource};
 use crate::admit::AdmissionError;
@@ -58,6 +63,8 @@ pub struct Gateway {
     routes: Arc<Routes>,
     /// `None` where no source is durable and there is nothing left from when one was.
     journal: Option<Arc<Journal>>,
+    /// `None` where nothing is expected of any source.
+    silence: Option<SilenceWatch>,
     limits: GatewayConfig,
 }
 
@@ -156,18 +163,20 @@ impl Builder {
         let budget = Arc::new(Budget::new(config.gateway.memory_budget));
         let counters: Vec<_> = placement.io.iter().map(|_| Arc::new(IoCounters::new(sources.len()))).collect();
 
+        let observed = Observed {
+            stage: stage.clone(),
+            sources: config.sources.iter().map(observed_source).collect(),
+            io: counters.clone(),
+            routes: Arc::clone(&routes),
+            journal: journal.clone(),
+            budget: Arc::clone(&budget),
+            archive: Arc::new(Archive::new(&config)),
+            since: SystemTime::now(),
+        };
+        let silence = SilenceWatch::start(&observed).map_err(StartError::Thread)?;
         let admin = match config.gateway.admin {
             None => None,
             Some(address) => {
-                let observed = Observed {
-                    stage: stage.clone(),
-                    sources: config.sources.iter().map(observed_source).collect(),
-                    io: counters.clone(),
-                    routes: Arc::clone(&routes),
-                    journal: journal.clone(),
-                    budget: Arc::clone(&budget),
-                    archive: Arc::new(Archive::new(&config)),
-                };
                 Some(Admin::bind(address, config.gateway.admin_token.clone(), observed).map_err(StartError::resource)?)
             }
         };
@@ -181,7 +190,7 @@ impl Builder {
         let io = Vec::with_capacity(counters.len());
         let tls = sockets.tls();
         let (admin, limits) = (admin_address, config.gateway);
-        let mut gateway = Gateway { addresses, admin, control, tls, stage, io, routes, journal, limits };
+        let mut gateway = Gateway { addresses, admin, control, tls, stage, io, routes, journal, silence, limits };
         for (index, (&core, counters)) in placement.io.iter().zip(counters).enumerate() {
             let (sources, budget, intake) = (Arc::clone(&sources), Arc::clone(&budget), gateway.routes.intake());
             let (stage, counted, journal) = (gateway.stage.clone(), Arc::clone(&counters), gateway.journal.clone());
@@ -268,6 +277,7 @@ impl Gateway {
     /// Stops in order: says that it is not ready, for `drain_delay`; accepts no more connections; finishes the requests in
     /// flight, then the deliveries, within `drain_timeout`. Blocks until that is done.
     pub fn stop(mut self) -> Stopped {
+        drop(self.silence.take());
         self.stage.advance(Stage::NotReady);
         std::thread::sleep(self.limits.drain_delay);
         self.stage.advance(Stage::Closing);
@@ -313,7 +323,7 @@ fn start_journal(config: &Config, routes: &Arc<Routes>) -> Result<Option<Arc<Jou
 }
 
 fn observed_source(source: &SourceConfig) -> ObservedSource {
-    ObservedSource { name: source.name.clone(), ack: source.ack.to_string() }
+    ObservedSource { name: source.name.clone(), ack: source.ack.to_string(), expect_every: source.expect_every }
 }
 
 fn join_all(threads: &mut Vec<JoinHandle<()>>) {

@@ -1,19 +1,20 @@
 //! The sources of a running gateway: found by path, each with what the rooms made of its configuration.
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http::HeaderName;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 
-use super::StartError;
+use super::{StartError, learned};
 use crate::admit::{Admission, Senders};
-use crate::config::{Ack, Challenge, Config, Pointer, SourceConfig, Split};
-use crate::event::{Draft, EventMeta};
+use crate::config::{Ack, Config, Pointer, Secrets, SourceConfig, Split};
+use crate::event::{Draft, EventMeta, Found as FoundText, Piece};
 use crate::listen::SourceShare;
 use crate::refusal::Refusal;
-use crate::reply::Reply;
+use crate::reply::{Handshakes, Reply};
 use crate::sniff::{self, Sniffer, SplitError};
 
 /// All sources, by path. Immutable, and one for all io threads.
@@ -54,7 +55,11 @@ pub(super) struct Source {
     cloudevents: bool,
     path: String,
     sniffer: Sniffer,
-    challenge: Option<Challenge>,
+    pub(super) handshakes: Handshakes,
+    /// Where a secret that the provider hands over is kept.
+    pub(super) learns_to: Option<PathBuf>,
+    /// Which segment of the path chooses among secrets.
+    tenant_at: Option<usize>,
     keep_headers: Vec<HeaderName>,
 }
 
@@ -97,6 +102,13 @@ impl Source {
     fn new(config: &SourceConfig, whole: &Config) -> Result<Self, StartError> {
         let admission = Admission::new(&config.auth)
             .map_err(|cause| StartError::Admission { source_name: config.name.clone(), cause })?;
+        let learns_to = learned::file_of(whole, config);
+        if let Some(secret) =
+            learns_to.as_deref().map(learned::load).transpose().map_err(StartError::resource)?.flatten()
+        {
+            admission.learn(&secret);
+        }
+        let secrets = config.auth.proof.as_ref().map(|proof| &proof.secrets);
         Ok(Self {
             name: config.name.clone(),
             senders: Senders::new(&config.senders, &config.auth),
@@ -112,7 +124,12 @@ impl Source {
             cloudevents: config.cloudevents,
             path: config.path.clone(),
             sniffer: Sniffer::new(&config.event_type, &config.delivery_id),
-            challenge: config.challenge.clone(),
+            handshakes: Handshakes::new(&config.handshakes),
+            learns_to,
+            tenant_at: match secrets {
+                Some(Secrets::OfTenants(_)) => config.path.split('/').position(|segment| segment == "{tenant}"),
+                _ => None,
+            },
             keep_headers: config.keep_headers.clone(),
         })
     }
@@ -156,19 +173,34 @@ impl Source {
         }
     }
 
+    /// The tenant that a path names, where that chooses the secret.
+    pub(super) fn tenant<'path>(&self, path: &'path str) -> Option<&'path str> {
+        path.split('/').nth(self.tenant_at?)
+    }
+
     /// Type and delivery id.
     pub(super) fn sniff<'h>(&'h self, head: &'h Parts, body: &[u8]) -> EventMeta<'h> {
-        self.sniffer.sniff(head, |name| segment(&self.path, head.uri.path(), name), body)
+        let meta = self.sniffer.sniff(head, |name| segment(&self.path, head.uri.path(), name), body);
+        self.within_tenant(head, body, meta)
     }
 
     /// Those of one of the request's events.
     pub(super) fn sniff_item<'h>(&'h self, head: &'h Parts, item: &[u8], number: usize) -> EventMeta<'h> {
-        self.sniffer.sniff_item(head, |name| segment(&self.path, head.uri.path(), name), item, number)
+        let meta = self.sniffer.sniff_item(head, |name| segment(&self.path, head.uri.path(), name), item, number);
+        self.within_tenant(head, item, meta)
+    }
+
+    /// The ids of one tenant say nothing of another's: a tenant could else name those that another is about to receive.
+    fn within_tenant<'h>(&self, head: &'h Parts, body: &[u8], mut meta: EventMeta<'h>) -> EventMeta<'h> {
+        if let Some(tenant) = self.tenant(head.uri.path()) {
+            meta.id = meta.id.map(|id| of_tenant(tenant, id, body));
+        }
+        meta
     }
 
     /// Whether a body is looked into, so that one that is compressed has to be inflated.
     pub(super) fn reads_bodies(&self) -> bool {
-        self.sniffer.reads_bodies() || self.split.is_some() || self.challenge.is_some()
+        self.sniffer.reads_bodies() || self.split.is_some() || self.handshakes.read_bodies()
     }
 
     /// Where the events of a request lie in its body, if it is one that carries several.
@@ -184,16 +216,18 @@ impl Source {
             SplitError::TooMany => Refusal::TooManyItems,
         })
     }
+}
 
-    /// The text to answer with, if this body is the provider's challenge rather than an event.
-    pub(super) fn challenge_answer(&self, body: &[u8]) -> Option<String> {
-        let challenge = self.challenge.as_ref()?;
-        let kind = sniff::find(body, &challenge.when)?;
-        if kind.in_body(body) != challenge.is {
-            return None;
-        }
-        sniff::find(body, &challenge.echo).map(|text| text.in_body(body).to_owned())
-    }
+/// An id behind the name of its tenant.
+fn of_tenant<'h>(tenant: &'h str, id: FoundText<'h>, body: &[u8]) -> FoundText<'h> {
+    let Some(appended) = id.appended else { return FoundText { piece: Piece::Head(tenant), appended: Some(id.piece) } };
+    let text = |piece: Piece<'_>| match piece {
+        Piece::Body(range) => String::from_utf8_lossy(body.get(range).unwrap_or_default()).into_owned(),
+        Piece::Head(text) => text.to_owned(),
+        Piece::Decoded(text) => text,
+    };
+    let whole = format!("{}.{}", text(id.piece), text(appended));
+    FoundText { piece: Piece::Head(tenant), appended: Some(Piece::Decoded(whole)) }
 }
 
 /// The segment of `path` that stands where `template` has `{name}`.

@@ -31,6 +31,7 @@ use super::stock::{Shortage, Supply};
 use super::threads::Errand;
 use crate::event::Event;
 use crate::event::Sequence;
+use crate::failpoint;
 use crate::refusal::Refusal;
 
 /// What the journal thread owns.
@@ -183,6 +184,7 @@ impl Writer {
         self.release = self.release.max(release);
         if self.retry.is_none() {
             if !progress.is_empty() {
+                failpoint::pass("progress.gathered");
                 let records = progress.iter().map(|(route, progress)| (route, progress));
                 self.gathered.buffer.push(|to| record::write_progress(Kind::Progress, records, to));
             }
@@ -233,6 +235,7 @@ impl Writer {
 
     /// Leaves a checkpoint, so that the next start has little to read.
     pub(super) fn close(&mut self) {
+        failpoint::pass("close.begun");
         if self.retry.is_none()
             && let Err(shortage) = self.probe()
         {
@@ -241,6 +244,7 @@ impl Writer {
                 "the journal ends without a checkpoint; routes may deliver some events again"
             );
         }
+        failpoint::pass("close.done");
     }
 
     /// Why nothing is taken.
@@ -264,12 +268,15 @@ impl Writer {
             self.ids.note_duplicate(copy.source);
             self.tell(copy.ticket, Outcome::Duplicate);
         }
+        failpoint::pass("receipts.ready");
         // Answers first: providers wait for them, routes only for work.
         self.outcomes.send();
+        failpoint::pass("receipts.sent");
         let mut items: Vec<_> = self.gathered.events.drain(..).map(Item::Event).collect();
         items.extend(self.parking.succeed(first.plus(items.len() as u64), offset, &self.shared));
         if !items.is_empty() {
             self.shared.publish(first, items);
+            failpoint::pass("batch.published");
         }
     }
 
@@ -311,6 +318,7 @@ impl Writer {
         if self.retry.is_none()
             && let Some(released) = self.release.take()
         {
+            failpoint::pass("release.safe");
             self.send(Errand::Release(released));
         }
     }
@@ -323,6 +331,7 @@ impl Writer {
         if self.segment.as_ref().is_none_or(|segment| !segment.has_room(size + left)) {
             self.rotate()?;
         }
+        failpoint::pass("batch.gathered");
         let first = self.next;
         let offset = self.segment.as_ref().map_or(0, |segment| segment.link().sealed_at);
         let begun = Instant::now();
@@ -373,6 +382,7 @@ impl Writer {
             // A segment without an event: its name is taken.
             self.next = self.next.plus(1);
         }
+        failpoint::pass("segment.wanted");
         let header = Header::new(self.next, self.last);
         // The new header says where the old segment ends; nothing may be appended to that any more.
         self.segment = None;
@@ -385,6 +395,7 @@ impl Writer {
         });
         let rotated = match started {
             Ok(segment) => {
+                failpoint::pass("segment.joined");
                 self.last = Some(segment.link());
                 self.shared.catalog.note(&segment);
                 self.segment = Some(segment);

@@ -53,6 +53,6 @@ pub(crate) use clients::{Clients, SourceShare};
 pub(crate) use io_thread::IoThread;
 pub(crate) use limits::Limits;
 pub(crate) use per_address::{AddressSlots, SLOTS};
-pub(crate) use request::{Answerer, Request};
+pub(crate) use request::{Answerer, PendingBody, Request};
 pub(crate) use stage::{SharedStage, Stage};
 pub(crate) use tls::Tls;

@@ -76,6 +76,8 @@ mod table;
 
 mod waiting;
 
+mod worker;
+
 #[cfg(test)]
 mod tests;
 

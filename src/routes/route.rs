@@ -24,6 +24,7 @@ use super::retry::{self, Reason, Verdict};
 use super::waiting::Waiting;
 use crate::config::{FromStart, RetryConfig, RouteConfig, WhenFull};
 use crate::event::{Event, Sequence};
+use crate::failpoint;
 use crate::journal::ReadParked;
 
 /// One route.
@@ -336,7 +337,11 @@ impl Route {
         let verdict = retry::verdict(&self.retry, &failure, attempts, age, fastrand::f64());
         waiting.add_attempt(failure, SystemTime::now());
         match verdict {
-            Verdict::Again(wait) => self.park(waiting, now + wait),
+            Verdict::Again(wait) => {
+                failpoint::pass("delivery.failed");
+                self.park(waiting, now + wait);
+                failpoint::pass("delivery.parked");
+            }
             Verdict::Dead(reason) => self.bury(waiting, reason),
         }
     }

@@ -11,9 +11,10 @@ use super::dead::DeadLetters;
 use super::delivery::SinkFactory;
 use super::dispatch::{Bell, Dispatch};
 use super::error::RoutesError;
-use super::pool::{Pool, start_worker};
+use super::pool::Pool;
 use super::route::Route;
 use super::table::Table;
+use super::worker::start_worker;
 use crate::config::Config;
 
 /// The threads of the routes.

@@ -15,6 +15,8 @@ mod encrypted;
 
 mod gateway;
 
+mod ledger;
+
 mod processor;
 
 mod signing;
@@ -28,6 +30,8 @@ mod calls_handlers_of_the_embedding_program;
 mod commands;
 
 mod delivers_real_payloads;
+
+mod dies_at_any_moment;
 
 mod finds_types_where_providers_put_them;
 
@@ -53,6 +57,10 @@ mod retries_and_buries;
 
 mod routes_on_what_is_inside;
 
+mod serves_many_tenants;
+
+mod shakes_hands;
+
 mod shows_what_it_does;
 
 mod speaks_http2;
@@ -64,6 +72,8 @@ mod stops_in_order;
 mod spends_few_system_calls;
 
 mod survives_bad_requests;
+
+mod survives_disconnects;
 
 mod tells_the_story_of_an_event;
 

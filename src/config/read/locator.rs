@@ -1,21 +1,11 @@
-//! Where a type or a delivery id is, and what tells a challenge from an event.
+//! Where a type or a delivery id is.
 
 use crate::config::node::Node;
-use crate::config::{Attribute, Challenge, Locator, Place, Pointer, XmlPath};
+use crate::config::{Attribute, Locator, Place, Pointer, XmlPath};
 
 /// A place, or a list of places of which the first that is there counts.
 pub(super) fn locators(node: Node<'_>) -> Vec<Locator> {
     node.items().iter().filter_map(locator).collect()
-}
-
-/// `{ when, is, echo }`
-pub(super) fn challenge(node: &Node<'_>) -> Option<Challenge> {
-    let mut table = node.table()?;
-    let when = table.require("when", "when = \"/type\"").and_then(|node| pointer(&node));
-    let is = table.require("is", "is = \"url_verification\"").and_then(|node| node.filled_text());
-    let echo = table.require("echo", "echo = \"/challenge\"").and_then(|node| pointer(&node));
-    table.finish();
-    Some(Challenge { when: when?, is: is?.to_owned(), echo: echo? })
 }
 
 fn locator(node: &Node<'_>) -> Option<Locator> {
@@ -39,6 +29,7 @@ fn locator(node: &Node<'_>) -> Option<Locator> {
     Some(Locator { place: place?, append })
 }
 
+/// A JSON pointer to a member.
 pub(super) fn pointer(node: &Node<'_>) -> Option<Pointer> {
     let pointer = Pointer::parse(node.text()?);
     if pointer.is_none() {

@@ -10,6 +10,8 @@ mod format;
 
 mod gateway;
 
+mod handshake;
+
 mod journal;
 
 mod listen;
@@ -22,6 +24,8 @@ mod pool;
 
 mod preset;
 
+mod proof;
+
 mod reply;
 
 mod route;
@@ -31,6 +35,7 @@ mod scheme;
 mod secret;
 
 mod senders;
+mod signed;
 
 mod sink;
 

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use http::{HeaderName, StatusCode};
 
-use super::{assert_mistake, config, problems, source};
-use crate::config::{Ack, Algorithm, Encoding, Place, Pointer, SignedPart, SourceConfig, Split, StampUnit};
+use super::{assert_mistake, config, source};
+use crate::config::{
+    Ack, Algorithm, Encoding, Place, Pointer, Proof, Secrets, SignedPart, SourceConfig, Split, StampUnit,
+};
 
 fn open_source(keys: &str) -> String {
     source(&format!("auth = \"none\"\n{keys}"))
@@ -62,7 +64,9 @@ fn a_scheme_can_be_described() {
     let text = hmac(
         r#"algorithm = "sha512", encoding = "base64", prefix = "v0=", signed = "{{v0}}{timestamp}{header:X-Id}{body}", timestamp = { header = "X-Time", unit = "ms", tolerance = "1m" }"#,
     );
-    let scheme = config(&text).sources.remove(0).auth.signature.unwrap().scheme;
+    let Some(Proof::Signature(scheme)) = config(&text).sources.remove(0).auth.proof.map(|it| it.proof) else {
+        panic!("a signature")
+    };
     assert_eq!((scheme.algorithm, scheme.encoding), (Algorithm::Sha512, Encoding::Base64));
     let id = SignedPart::Header(HeaderName::from_static("x-id"));
     let brace = SignedPart::Literal("{v0}".to_owned());
@@ -169,9 +173,9 @@ fn a_locator_names_one_place() {
 
 #[test]
 fn the_body_is_signed_once() {
-    assert_mistake(&hmac("signed = \"{header:X-Id}\""), 5, "not signed exactly once", "{timestamp}.{body}");
-    assert_mistake(&hmac("signed = \"{body}{body}\""), 5, "not signed exactly once", "{body} once");
-    assert_mistake(&hmac("signed = \"{body}{url}\""), 5, "{url} is not a part", "{header:X-Name}");
+    assert_mistake(&hmac("signed = \"{header:X-Id}\""), 5, "the body is not signed", "{timestamp}.{body}");
+    assert_mistake(&hmac("signed = \"{body}{body}\""), 5, "more than once", "{body} once");
+    assert_mistake(&hmac("signed = \"{body}{uri}\""), 5, "{uri} is not a part", "{header:X-Name}");
     assert_mistake(&hmac("signed = \"{body\""), 5, "brace is not closed", "}");
 }
 
@@ -200,10 +204,64 @@ fn a_signature_has_one_layout() {
 }
 
 #[test]
-fn a_challenge_is_whole() {
-    let lines: Vec<String> =
-        problems(&open_source("challenge = { when = \"/type\" }")).into_iter().map(|it| it.what).collect();
-    assert_eq!(lines, ["`is` is missing", "`echo` is missing"]);
+fn a_handshake_says_what_it_is_told_by() {
+    let at = |handshake: &str| open_source(&format!("handshake = {{ {handshake} }}"));
+    assert_mistake(&at("body = \"x\""), 5, "every event would be taken", "url_verification");
+    assert_mistake(&at("when = { is = \"x\" }"), 5, "not said where", "{ json = \"/challenge\" }");
+    assert_mistake(&at("method = \"GET\", when = { json = \"/a\" }"), 5, "only a POST has a body", "the query");
+    assert_mistake(&at("when = { json = \"/a\" }, body = \"{b}\""), 5, "not a part of a request", "{json:/challenge}");
+    assert_mistake(&at("method = \"PUT\""), 5, "not known here", "POST");
+}
+
+#[test]
+fn what_a_provider_signs_must_be_told_if_only_the_configuration_knows_it() {
+    let preset = |name: &str, keys: &str| source(&format!("preset = \"{name}\"\nsecret = {{ env = \"KEY\" }}\n{keys}"));
+    assert_mistake(&preset("square", ""), 1, "`public_url` is missing", "https://");
+    assert_mistake(&preset("square", "public_url = \"hooks.example.com\""), 6, "not the scheme and host", "https://");
+    assert_mistake(&preset("square", "public_url = \"https://a.b/c\""), 6, "not the scheme and host", "https://");
+    config(&preset("square", "public_url = \"https://a.b\""));
+    assert_mistake(&preset("pusher", ""), 1, "`key_id` is missing", "key_id =");
+    assert_mistake(&preset("meta", ""), 1, "`verify_token` is missing", "verify_token =");
+}
+
+#[test]
+fn a_preset_that_signs_nothing_wants_credentials() {
+    assert_mistake(&source("preset = \"postmark\""), 1, "signs nothing", "basic");
+    assert_mistake(
+        &source("preset = \"postmark\"\nsecret = { env = \"KEY\" }\nauth = \"none\""),
+        5,
+        "nothing is signed with this secret",
+        "hmac",
+    );
+    config(&source("preset = \"postmark\"\nauth = \"none\""));
+}
+
+#[test]
+fn a_tenant_chooses_its_secret_and_proves_its_name() {
+    let text = source(
+        "path = \"/hooks/{tenant}\"\npreset = \"stripe\"\ntenants = { acme = { env = \"KEY\" }, globex = [{ env = \"OTHER\" }] }\n\
+         event_type = { path = \"tenant\", append = \"/type\" }",
+    );
+    let source = config(&text).sources.remove(0);
+    assert!(source.type_signed);
+    let Secrets::OfTenants(tenants) = source.auth.proof.unwrap().secrets else { panic!("tenants") };
+    assert_eq!(tenants.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["acme", "globex"]);
+}
+
+#[test]
+fn tenants_need_their_segment() {
+    let text = source("preset = \"stripe\"\ntenants = { acme = { env = \"KEY\" } }");
+    assert_mistake(&text, 5, "no segment {tenant}", "/hooks/{tenant}");
+}
+
+#[test]
+fn a_configuration_has_presets_of_its_own() {
+    let row = "[[preset]]\nname = \"acme\"\nhmac = { header = \"X-Acme\", algorithm = \"md5\" }\nevent_type = { json = \"/kind\" }\n";
+    let text = format!("{row}{}", source("preset = \"acme\"\nsecret = { env = \"KEY\" }"));
+    let source = config(&text).sources.remove(0);
+    assert_eq!(source.preset.as_deref(), Some("acme"));
+    assert_eq!(source.event_type.len(), 1);
+    assert!(source.type_signed);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use super::machine::{Machine, Start};
 use super::outlets::Queues;
 use crate::config::FromStart;
 use crate::event::Sequence;
+use crate::failpoint;
 use crate::journal::OpenParked;
 use crate::routes::counts::OfferCounts;
 use crate::routes::error::RoutesError;
@@ -176,6 +177,7 @@ impl Dispatch {
         if !progress.is_empty() || !settled.is_empty() {
             self.saved_at = now;
             self.log.save(progress, settled);
+            failpoint::pass("progress.told");
         }
     }
 
