@@ -42,6 +42,9 @@ pub(crate) enum Refusal {
     /// The timestamp is further ahead than the tolerance.
     FutureTimestamp,
 
+    /// A route that the source feeds has fallen behind as far as it may.
+    BacklogFull,
+
     // What is known once the body is there.
     /// The body did not arrive within its time limit.
     BodyTimeout,
@@ -63,7 +66,7 @@ pub(crate) enum Refusal {
 
 impl Refusal {
     /// All refusals, in the order of [`Refusal::index`].
-    pub(crate) const ALL: [Refusal; 23] = [
+    pub(crate) const ALL: [Refusal; 24] = [
         Refusal::BadHost,
         Refusal::BadTransferEncoding,
         Refusal::UnsupportedTransferEncoding,
@@ -80,6 +83,7 @@ impl Refusal {
         Refusal::MalformedTimestamp,
         Refusal::StaleTimestamp,
         Refusal::FutureTimestamp,
+        Refusal::BacklogFull,
         Refusal::BodyTimeout,
         Refusal::BrokenBody,
         Refusal::WrongSignature,
@@ -113,6 +117,7 @@ impl Refusal {
             Refusal::MalformedTimestamp => "malformed_timestamp",
             Refusal::StaleTimestamp => "stale_timestamp",
             Refusal::FutureTimestamp => "future_timestamp",
+            Refusal::BacklogFull => "backlog_full",
             Refusal::BodyTimeout => "body_timeout",
             Refusal::BrokenBody => "broken_body",
             Refusal::WrongSignature => "wrong_signature",
@@ -134,6 +139,7 @@ impl Refusal {
             Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Refusal::OverMemoryBudget
+            | Refusal::BacklogFull
             | Refusal::QueueFull
             | Refusal::JournalFull
             | Refusal::JournalFailed

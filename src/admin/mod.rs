@@ -7,6 +7,7 @@
 //! | `GET /metrics` | Prometheus' text format |
 //! | `GET /routes` | every route's state, as JSON |
 //! | `POST /routes/NAME/pause`, `…/resume` | stops and starts its deliveries |
+//! | `POST /routes/NAME/forget` | gives up what the journal keeps for a route that is no more configured |
 //!
 //! Nothing here shows a secret. Scraping sums what the io threads count; they do nothing for it.
 

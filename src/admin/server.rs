@@ -22,6 +22,7 @@ use super::observed::Observed;
 use super::{exposition, metrics, readiness};
 use crate::config::Secret;
 use crate::reply::ReplyBody;
+use crate::routes::ForgetError;
 
 /// The admin address could not be served.
 #[derive(Debug, thiserror::Error)]
@@ -163,6 +164,9 @@ impl Service {
             ("POST", Some("routes"), Some(name), Some("resume"), None) => {
                 switched(name, "resumed", self.observed.routes.resume(name))
             }
+            ("POST", Some("routes"), Some(name), Some("forget"), None) => {
+                forgotten(name, self.observed.routes.forget(name))
+            }
             (_, Some("readyz" | "metrics" | "routes" | "healthz"), ..) => {
                 let mut refused = answer(StatusCode::METHOD_NOT_ALLOWED, TEXT, "wrong method\n");
                 refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST"));
@@ -171,9 +175,20 @@ impl Service {
             _ => answer(
                 StatusCode::NOT_FOUND,
                 TEXT,
-                "known: GET /healthz /readyz /metrics /routes, POST /routes/NAME/pause /routes/NAME/resume\n",
+                "known: GET /healthz /readyz /metrics /routes, POST /routes/NAME/pause /routes/NAME/resume /routes/NAME/forget\n",
             ),
         }
+    }
+}
+
+fn forgotten(name: &str, forgotten: Result<(), ForgetError>) -> Response<ReplyBody> {
+    match forgotten {
+        Ok(()) => {
+            tracing::info!(route = name, "forgotten by request");
+            answer(StatusCode::OK, JSON, serde_json::json!({ "route": name, "state": "forgotten" }).to_string())
+        }
+        Err(error @ ForgetError::Configured { .. }) => answer(StatusCode::CONFLICT, TEXT, format!("{error}\n")),
+        Err(error @ ForgetError::Unknown { .. }) => answer(StatusCode::NOT_FOUND, TEXT, format!("{error}\n")),
     }
 }
 

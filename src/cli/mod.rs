@@ -72,7 +72,7 @@ enum Command {
     Send(send::Send),
     /// Lists the providers that hookgate knows
     Presets(presets::Presets),
-    /// Looks at, pauses and resumes the routes of a running gateway
+    /// Looks at, pauses, resumes and forgets the routes of a running gateway
     Route(route::Route),
     /// Looks at the events that could not be delivered
     Dead(dead::Dead),

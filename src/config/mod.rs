@@ -54,8 +54,8 @@ pub use pool::PoolConfig;
 pub use preset::{Preset, preset, presets};
 pub use problem::{Problem, Problems};
 pub use route::{
-    BreakerConfig, FileSink, Fill, From, FromStart, HttpAuth, HttpSink, HttpTls, QueueConfig, RetryConfig, RouteConfig,
-    SinkConfig, TypePattern, WhenFull,
+    BacklogConfig, BacklogFull, BreakerConfig, FileSink, Fill, From, FromStart, HttpAuth, HttpSink, HttpTls,
+    QueueConfig, RetryConfig, RouteConfig, SinkConfig, TypePattern, WhenFull,
 };
 pub use scheme::{Algorithm, Encoding, KeyForm, Scheme, SignatureForm, SignedPart, Stamp, StampPlace, StampUnit};
 pub use secret::Secret;

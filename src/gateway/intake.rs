@@ -82,6 +82,9 @@ impl Intake {
         body.check_length(source.max_body)?;
         let now = SystemTime::now();
         let mut proof = source.admission.head(&head, now)?;
+        if source.ack == Ack::Durable && self.routes.borrow().is_refused(at) {
+            return Err(Refusal::BacklogFull);
+        }
 
         let mut draft = self.records.draft();
         source.write_head(&head, &mut draft);

@@ -1,6 +1,7 @@
 //! Reading back: from the ring while the events are there, else from the segments. Never writes.
 
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use super::batch::Batch;
 use super::catalog::Kept;
@@ -61,6 +62,21 @@ impl Reader {
     /// The first sequence that is kept.
     pub(crate) fn oldest(&self) -> Sequence {
         self.shared.catalog.oldest()
+    }
+
+    /// Bytes of the journal from `from` to the safe end. Within a segment one event counts as much as another.
+    pub(crate) fn bytes_from(&self, from: Sequence) -> u64 {
+        self.shared.catalog.bytes_from(from)
+    }
+
+    /// The first sequence from which on there are no more than so many bytes.
+    pub(crate) fn last_bytes(&self, bytes: u64) -> Sequence {
+        self.shared.catalog.last_bytes(bytes)
+    }
+
+    /// A place before the first event that was received at `time` or later, not far from it.
+    pub(crate) fn begins_before(&self, time: SystemTime) -> Sequence {
+        self.shared.catalog.begins_before(time)
     }
 
     /// `wake` is called by the journal thread after each batch that is published; it must not block.

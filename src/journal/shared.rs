@@ -32,6 +32,8 @@ pub(super) enum Order {
 #[derive(Debug, Default)]
 pub(super) struct Control {
     pub(super) progress: Vec<(Arc<str>, RouteProgress)>,
+    /// Routes whose progress is not to be kept.
+    pub(super) forget: Vec<Arc<str>>,
     pub(super) release: Option<Sequence>,
     pub(super) close: bool,
 }

@@ -170,14 +170,19 @@ impl Writer {
     /// Writes what was gathered and what was left in [`Shared::control`], and says what became of it. Returns whether the
     /// journal is to be closed.
     pub(super) fn commit(&mut self) -> bool {
-        let Control { progress, release, close } = std::mem::take(&mut *locked(&self.shared.control));
+        let Control { progress, forget, release, close } = std::mem::take(&mut *locked(&self.shared.control));
         self.release = self.release.max(release);
-        if !progress.is_empty() && self.retry.is_none() {
-            let records = progress.iter().map(|(route, progress)| (route, progress));
-            self.gathered.buffer.push(|to| record::write_progress(Kind::Progress, records, to));
+        if !forget.is_empty() {
+            self.progress.extend(progress);
+            forget.iter().for_each(|route| drop(self.progress.remove(route)));
+            if self.retry.is_none() {
+                // Only a checkpoint says of a route that it is no more.
+                let progress = &self.progress;
+                self.gathered.buffer.push(|to| record::write_progress(Kind::Checkpoint, progress, to));
+            }
+        } else if !progress.is_empty() {
+            self.keep(progress);
         }
-        // In trouble, or if this batch fails, it goes with the checkpoint that ends the trouble.
-        self.progress.extend(progress);
 
         if !self.gathered.buffer.is_empty() {
             match self.write() {
@@ -284,6 +289,15 @@ impl Writer {
         {
             self.send(Errand::Release(released));
         }
+    }
+
+    /// In trouble, or if this batch fails, it goes with the checkpoint that ends the trouble.
+    fn keep(&mut self, progress: Vec<(Arc<str>, RouteProgress)>) {
+        if self.retry.is_none() {
+            let records = progress.iter().map(|(route, progress)| (route, progress));
+            self.gathered.buffer.push(|to| record::write_progress(Kind::Progress, records, to));
+        }
+        self.progress.extend(progress);
     }
 
     fn write(&mut self) -> Result<Sequence, Shortage> {

@@ -9,6 +9,7 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::dispatch::Bell;
 use super::lock::lock;
@@ -27,6 +28,10 @@ pub(super) struct Durable {
     wanted: AtomicUsize,
     /// Where the route stands: the lowest sequence it is not done with.
     position: AtomicU64,
+    /// When the event there was received, in milliseconds since 1970; 0 if that is not known.
+    since_ms: AtomicU64,
+    /// Bytes of the journal from there to the end.
+    backlog: AtomicU64,
 }
 
 impl Durable {
@@ -37,6 +42,8 @@ impl Durable {
             done: Mutex::default(),
             wanted: AtomicUsize::new(0),
             position: AtomicU64::new(0),
+            since_ms: AtomicU64::new(0),
+            backlog: AtomicU64::new(0),
         }
     }
 
@@ -96,8 +103,18 @@ impl Durable {
         !lock(&self.done).is_empty()
     }
 
-    pub(super) fn stands_at(&self, position: Sequence) {
+    /// Shows where the route stands, and since when the event there waits, in milliseconds since 1970.
+    pub(super) fn stands_at(&self, position: Sequence, since_ms: Option<u64>) {
         self.position.store(position.0, Ordering::Relaxed);
+        self.since_ms.store(since_ms.unwrap_or_default(), Ordering::Relaxed);
+    }
+
+    pub(super) fn position(&self) -> Sequence {
+        Sequence(self.position.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn show_backlog(&self, bytes: u64) {
+        self.backlog.store(bytes, Ordering::Relaxed);
     }
 
     // Control.
@@ -109,6 +126,17 @@ impl Durable {
 
     /// How many sequences the route is behind the journal's end.
     pub(super) fn lag(&self) -> u64 {
-        self.bell.end().0.saturating_sub(self.position.load(Ordering::Relaxed))
+        self.bell.end().0.saturating_sub(self.position().0)
+    }
+
+    /// How old the oldest event is that the route has come to and is not done with.
+    pub(super) fn lag_age(&self, now: SystemTime) -> Option<Duration> {
+        let since = Some(self.since_ms.load(Ordering::Relaxed)).filter(|since| *since > 0)?;
+        Some(now.duration_since(UNIX_EPOCH + Duration::from_millis(since)).unwrap_or_default())
+    }
+
+    /// Bytes of the journal between it and the end.
+    pub(super) fn backlog(&self) -> u64 {
+        self.backlog.load(Ordering::Relaxed)
     }
 }

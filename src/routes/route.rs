@@ -21,7 +21,7 @@ use super::parked::Parked;
 use super::queue::{Bounded, Queue};
 use super::retry::{self, Reason, Verdict};
 use super::waiting::Waiting;
-use crate::config::{FromStart, RetryConfig, RouteConfig, WhenFull};
+use crate::config::{BacklogConfig, FromStart, RetryConfig, RouteConfig, WhenFull};
 use crate::event::{Event, Sequence};
 
 /// One route.
@@ -32,6 +32,9 @@ pub(super) struct Route {
     pub(super) pool: usize,
     pub(super) when_full: WhenFull,
     pub(super) from_start: FromStart,
+    pub(super) backlog: BacklogConfig,
+    /// The sources that it takes from.
+    pub(super) sources: Vec<usize>,
     /// Its side towards dispatch.
     pub(super) durable: Durable,
     pub(super) counts: DeliveryCounts,
@@ -74,6 +77,8 @@ impl Route {
             pool: config.pool,
             when_full: config.when_full,
             from_start: config.from_start,
+            backlog: config.backlog,
+            sources: config.from.iter().map(|from| from.source).collect(),
             durable: Durable::new(bell),
             counts: DeliveryCounts::default(),
             in_flight_max,
@@ -133,6 +138,23 @@ impl Route {
         self.durable.hold();
         self.queue.push(Waiting::new(event.clone(), Some(sequence), self.outages()));
         true
+    }
+
+    /// Goes without its events of the journal before `to`, but for those that are being delivered. The caller has to wake a
+    /// worker of the pool: one may have looked while nothing was in the queue.
+    pub(super) fn give_up_before(&self, to: Sequence) {
+        let mut given_up = self.parked.take_before(to);
+        for _ in 0..self.queue.len() {
+            match self.queue.take() {
+                Some(waiting) if waiting.sequence().is_some_and(|sequence| sequence < to) => given_up.push(waiting),
+                Some(waiting) => self.queue.push(waiting),
+                None => break,
+            }
+        }
+        for waiting in given_up {
+            self.counts.given_up.increment();
+            self.done(&waiting);
+        }
     }
 
     // Workers.

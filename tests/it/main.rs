@@ -35,6 +35,8 @@ mod keeps_its_limits;
 
 mod keeps_what_it_acknowledged;
 
+mod limits_a_forgotten_routes_backlog;
+
 mod looks_into_the_journal;
 
 mod refuses_forgeries;

@@ -28,6 +28,9 @@ pub(super) trait Outlets {
     /// Shows where a route stands.
     fn stands_at(&mut self, route: usize, position: Sequence);
 
+    /// The route goes without an event that it matches.
+    fn gave_up(&mut self, route: usize, sequence: Sequence);
+
     /// Wakes workers for what was pushed.
     fn wake_workers(&mut self);
 }
@@ -59,6 +62,8 @@ struct Lane {
     takes: bool,
     /// The journal could not be read where it stands.
     is_stuck: bool,
+    /// The route goes without what it matches before this.
+    given_up_before: Sequence,
 }
 
 /// What a turn came to.
@@ -84,6 +89,7 @@ impl Machine {
             moved: true,
             takes: false,
             is_stuck: false,
+            given_up_before: Sequence(0),
         };
         Self {
             lanes: routes.into_iter().map(lane).collect(),
@@ -151,6 +157,17 @@ impl Machine {
         self.lanes.iter_mut().for_each(|lane| lane.is_stuck = false);
     }
 
+    /// Lets a route pass its events before `to`. Those that are handed out already are passed when it is done with them.
+    pub(super) fn give_up_before(&mut self, route: usize, to: Sequence) {
+        let lane = &mut self.lanes[route];
+        lane.given_up_before = lane.given_up_before.max(to);
+    }
+
+    /// Holds nothing any more for a route that is no more.
+    pub(super) fn forget(&mut self, route: &str) {
+        self.removed.retain(|(name, _)| **name != *route);
+    }
+
     /// Whether there may be progress to record.
     pub(super) fn has_moved(&self) -> bool {
         self.lanes.iter().any(|lane| lane.moved)
@@ -189,9 +206,10 @@ impl Machine {
             if lane.position.next() >= end || lane.is_stuck {
                 continue;
             }
-            if lane.position.is_full() {
+            let gives_up = lane.position.next() < lane.given_up_before;
+            if lane.position.is_full() && !gives_up {
                 outlets.await_room(at);
-            } else if outlets.has_room(at) {
+            } else if gives_up || outlets.has_room(at) {
                 lane.takes = true;
                 self.order.push(at);
             }
@@ -231,6 +249,11 @@ impl Lane {
     }
 
     fn take(&mut self, route: usize, sequence: Sequence, event: &Event, outlets: &mut impl Outlets) {
+        if sequence < self.given_up_before {
+            outlets.gave_up(route, sequence);
+            self.moved = true;
+            return self.position.pass(sequence.next());
+        }
         if self.position.is_full() {
             outlets.await_room(route);
             self.takes = false;

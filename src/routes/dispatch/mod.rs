@@ -13,6 +13,10 @@
 //! stands still, and no other's; being behind is a number, the lag. What a route is done with is recorded in the journal
 //! now and then, and a route goes on from there when the process starts again: what was not recorded comes again.
 
+mod ages;
+
+mod begin;
+
 mod bell;
 
 mod block;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::ages::Ages;
 use super::machine::Outlets;
 use crate::event::{Event, Sequence};
 use crate::routes::Shared;
@@ -15,12 +16,15 @@ pub(super) struct Queues {
     counts: Arc<[OfferCounts]>,
     /// Pools that were given something since the last wake.
     given: Vec<bool>,
+    /// By route.
+    ages: Vec<Ages>,
 }
 
 impl Queues {
     pub(super) fn new(shared: Arc<Shared>, counts: Arc<[OfferCounts]>) -> Self {
         let given = vec![false; shared.pools.len()];
-        Self { shared, counts, given }
+        let ages = shared.routes.iter().map(|_| Ages::default()).collect();
+        Self { shared, counts, given, ages }
     }
 
     /// Whether a route is done with something that was not taken.
@@ -42,6 +46,7 @@ impl Outlets for Queues {
     }
 
     fn push(&mut self, route: usize, sequence: Sequence, event: &Event) -> bool {
+        self.ages[route].note(sequence, event);
         let to = &self.shared.routes[route];
         let taken = to.take_from_journal(sequence, event);
         if taken {
@@ -60,7 +65,12 @@ impl Outlets for Queues {
     }
 
     fn stands_at(&mut self, route: usize, position: Sequence) {
-        self.shared.routes[route].durable.stands_at(position);
+        self.shared.routes[route].durable.stands_at(position, self.ages[route].since(position));
+    }
+
+    fn gave_up(&mut self, route: usize, _: Sequence) {
+        self.counts[route].offered.increment();
+        self.shared.routes[route].counts.given_up.increment();
     }
 
     fn wake_workers(&mut self) {

@@ -5,22 +5,26 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::begin::begin;
 use super::bell::Bell;
 use super::log::{Log, LogError};
 use super::machine::Machine;
 use super::outlets::Queues;
-use crate::config::FromStart;
 use crate::event::Sequence;
+use crate::routes::backlog::{Backlogs, GiveUp};
 use crate::routes::counts::OfferCounts;
 use crate::routes::error::RoutesError;
+use crate::routes::lock::lock;
 use crate::routes::position::WINDOW;
-use crate::routes::{Progress, Shared};
+use crate::routes::{Progress, Removed, Shared};
 
 /// All that dispatch consists of. It belongs to its thread, and when that has ended to whoever drains the routes.
 pub(in crate::routes) struct Dispatch {
     machine: Machine,
     log: Box<dyn Log>,
     queues: Queues,
+    backlogs: Backlogs,
+    shared: Arc<Shared>,
     bell: Arc<Bell>,
     /// When progress was last recorded, and when last of all routes.
     saved_at: Instant,
@@ -41,24 +45,26 @@ impl Dispatch {
     ) -> Self {
         let mut saved: HashMap<Arc<str>, Progress> = saved.into_iter().collect();
         let end = log.end();
-        let start = |from| match from {
-            FromStart::Now => Progress::at(end),
-            FromStart::Oldest => Progress::at(Sequence(0)),
-        };
-        let place = |route: &Arc<crate::routes::route::Route>| {
-            let progress = saved.remove(&*route.name).unwrap_or_else(|| start(route.from_start));
-            route.durable.stands_at(progress.position());
+        let mut place = |route: &Arc<crate::routes::route::Route>| {
+            let progress =
+                saved.remove(&*route.name).unwrap_or_else(|| begin(&route.name, route.from_start, &mut *log));
+            route.durable.stands_at(progress.position(), None);
             (Arc::clone(&route.name), progress)
         };
-        let routes = shared.routes.iter().map(place).collect();
+        let routes = shared.routes.iter().map(&mut place).collect();
         let mut removed: Vec<_> = saved.into_iter().collect();
         removed.sort_by(|(a, _), (b, _)| a.cmp(b));
-        let _ = shared.removed.set(removed.iter().map(|(name, it)| (Arc::clone(name), it.position())).collect());
+        let shown = |(name, progress): &(Arc<str>, Progress)| Removed {
+            name: Arc::clone(name),
+            position: progress.position(),
+            backlog: 0,
+        };
+        *lock(&shared.removed) = removed.iter().map(shown).collect();
         for (route, progress) in &removed {
             tracing::warn!(
                 %route,
                 position = progress.position().0,
-                "the route is no more configured, and the journal keeps what it has not delivered until it is again"
+                "the route is no more configured, and the journal keeps what it has not delivered until it is again, or forgotten: hookgate route forget"
             );
         }
         let mut machine = Machine::new(routes, removed, WINDOW);
@@ -67,7 +73,21 @@ impl Dispatch {
         log.save(machine.take_all());
         let now = Instant::now();
         let queues = Queues::new(Arc::clone(shared), counts);
-        Self { machine, log, queues, bell, saved_at: now, all_saved_at: now, released: Sequence(0), again: None }
+        let mut dispatch = Self {
+            machine,
+            log,
+            queues,
+            backlogs: Backlogs::new(shared),
+            shared: Arc::clone(shared),
+            bell,
+            saved_at: now,
+            all_saved_at: now,
+            released: Sequence(0),
+            again: None,
+        };
+        // Before anything is accepted: a backlog that was full is full.
+        dispatch.look_behind(now);
+        dispatch
     }
 
     /// Starts the thread. It ends when [`Bell::stop`] is called, and gives back what it worked with.
@@ -85,8 +105,10 @@ impl Dispatch {
             if self.bell.is_stopping() {
                 return self;
             }
-            let more = self.turn();
+            self.forget();
+            let mut more = self.turn();
             let now = Instant::now();
+            more |= self.look_behind(now);
             self.save_if_due(now);
             if !more {
                 self.sleep();
@@ -103,6 +125,7 @@ impl Dispatch {
 
     /// Records all there is to record.
     pub(in crate::routes) fn finish(&mut self) {
+        self.forget();
         self.machine.collect(&mut self.queues);
         self.log.save(self.machine.take_all());
         self.release();
@@ -121,6 +144,28 @@ impl Dispatch {
             None => {}
         }
         turn.more
+    }
+
+    /// Looks how far routes are behind, and has them go without what they may not keep. `true` if there was something.
+    fn look_behind(&mut self, now: Instant) -> bool {
+        let given_up = self.backlogs.look(&*self.log, now);
+        for GiveUp { route, before } in &given_up {
+            self.shared.give_up_before(*route, *before);
+            self.machine.give_up_before(*route, *before);
+        }
+        !given_up.is_empty()
+    }
+
+    /// Lets go of what is kept for routes that were asked to be forgotten.
+    fn forget(&mut self) {
+        let forgotten = std::mem::take(&mut *lock(&self.shared.forgotten));
+        for route in &forgotten {
+            self.machine.forget(route);
+            self.log.forget(route);
+        }
+        if !forgotten.is_empty() {
+            self.release();
+        }
     }
 
     fn cannot_read(&mut self, error: &LogError) {
@@ -161,7 +206,7 @@ impl Dispatch {
 
     /// Sleeps until there is something to read, to hand out or to record.
     fn sleep(&mut self) {
-        let again = self.again.map(|(at, _)| at);
+        let again = self.again.map(|(at, _)| at).into_iter().chain(self.backlogs.due()).min();
         if self.machine.has_moved() {
             // There will be something to record: what is done until then is found then.
             let due = self.saved_at + SAVE_EVERY;

@@ -19,6 +19,8 @@ pub(super) struct Disk {
     progress: Mutex<(Saved, Saved)>,
     pub(super) reads: AtomicU64,
     pub(super) is_broken: AtomicBool,
+    /// Reading ends its thread.
+    pub(super) panics: AtomicBool,
     /// A byte for each event in memory.
     pub(super) events: Arc<Budget>,
 }
@@ -34,6 +36,7 @@ impl Disk {
             progress: Mutex::default(),
             reads: AtomicU64::new(0),
             is_broken: AtomicBool::new(false),
+            panics: AtomicBool::new(false),
             events: Arc::new(Budget::new(usize::MAX / 2)),
         })
     }
@@ -97,6 +100,7 @@ impl Log for FakeLog {
     /// An event takes up a kilobyte.
     fn read(&mut self, from: Sequence, max_bytes: usize) -> Result<Vec<(Sequence, Event)>, LogError> {
         self.disk.reads.fetch_add(1, SeqCst);
+        assert!(!self.disk.panics.load(SeqCst), "as the test wants it");
         if self.disk.is_broken.load(SeqCst) {
             return Err(LogError::new("segment 7 is damaged at offset 4096"));
         }
@@ -116,6 +120,24 @@ impl Log for FakeLog {
 
     fn end(&self) -> Sequence {
         Sequence(self.disk.end())
+    }
+
+    fn bytes_from(&self, from: Sequence) -> u64 {
+        self.disk.end().saturating_sub(from.0) << 10
+    }
+
+    fn last_bytes(&self, bytes: u64) -> Sequence {
+        Sequence(self.disk.end().saturating_sub(bytes >> 10))
+    }
+
+    fn begins_before(&self, _: SystemTime) -> Sequence {
+        Sequence(self.disk.released())
+    }
+
+    fn forget(&mut self, route: &Arc<str>) {
+        let mut progress = self.disk.progress.lock().unwrap();
+        progress.0.remove(route);
+        progress.1.remove(route);
     }
 
     fn save(&mut self, progress: Vec<(Arc<str>, Progress)>) {

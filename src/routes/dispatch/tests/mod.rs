@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod backlog;
+
 mod fake;
 
 mod model;

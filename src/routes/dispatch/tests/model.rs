@@ -83,6 +83,8 @@ struct Entrance {
     held: Vec<u64>,
     handed_out: BTreeSet<u64>,
     done: Vec<Sequence>,
+    /// Passed without being handed out.
+    given_up: Vec<u64>,
     position: Sequence,
 }
 
@@ -96,9 +98,10 @@ impl World {
         for _ in 0..STEPS {
             match self.rng.u8(..100) {
                 0..25 => self.disk.append(self.rng.u64(1..30)),
-                25..60 => turn(&mut process),
+                25..60 => self.turn(&mut process),
                 60..85 => self.deliver(&mut process),
-                85..94 => self.save(&mut process),
+                85..93 => self.save(&mut process),
+                93 => self.give_up(&mut process),
                 94..96 => {
                     // A stop in order: what is saved is synced by it.
                     process.machine.collect(&mut process.routes);
@@ -142,6 +145,7 @@ impl World {
                 held: Vec::new(),
                 handed_out: BTreeSet::new(),
                 done: Vec::new(),
+                given_up: Vec::new(),
                 position: Sequence(0),
             });
         }
@@ -176,6 +180,36 @@ impl World {
                 entrance.done.push(Sequence(sequence));
             }
         }
+    }
+
+    fn turn(&mut self, process: &mut Process) {
+        let turn = process.machine.turn(&mut process.log, &mut process.routes);
+        assert!(turn.failed.is_none());
+        self.note_given_up(process);
+    }
+
+    /// What a route goes without is as good as got.
+    fn note_given_up(&mut self, process: &mut Process) {
+        for entrance in &mut process.routes.routes {
+            let (first, got) = self.due.get_mut(entrance.name).unwrap();
+            for sequence in entrance.given_up.drain(..) {
+                assert!(sequence >= *first && !entrance.handed_out.contains(&sequence));
+                got.insert(sequence);
+            }
+        }
+    }
+
+    /// A route goes without its oldest events: those it has not come to, and most of those that it holds.
+    fn give_up(&mut self, process: &mut Process) {
+        let Some(at) = (0..process.routes.routes.len()).nth(self.rng.usize(..ROUTES.len())) else { return };
+        let to = self.rng.u64(process.machine.position(at).lowest().0..=self.disk.end());
+        process.machine.give_up_before(at, Sequence(to));
+        let entrance = &mut process.routes.routes[at];
+        let (given_up, held): (Vec<_>, Vec<_>) =
+            entrance.held.drain(..).partition(|&sequence| sequence < to && self.rng.u8(..4) > 0);
+        entrance.held = held;
+        entrance.done.extend(given_up.iter().copied().map(Sequence));
+        self.due.get_mut(entrance.name).unwrap().1.extend(given_up);
     }
 
     fn save(&mut self, process: &mut Process) {
@@ -231,6 +265,7 @@ impl World {
         let mut process = self.start(true);
         loop {
             let turn = process.machine.turn(&mut process.log, &mut process.routes);
+            self.note_given_up(&mut process);
             let mut delivered = 0;
             for entrance in &mut process.routes.routes {
                 for sequence in entrance.held.drain(..) {
@@ -286,10 +321,9 @@ impl Outlets for Entrances {
         self.routes[route].position = position;
     }
 
-    fn wake_workers(&mut self) {}
-}
+    fn gave_up(&mut self, route: usize, sequence: Sequence) {
+        self.routes[route].given_up.push(sequence.0);
+    }
 
-fn turn(process: &mut Process) {
-    let turn = process.machine.turn(&mut process.log, &mut process.routes);
-    assert!(turn.failed.is_none());
+    fn wake_workers(&mut self) {}
 }
