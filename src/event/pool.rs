@@ -23,6 +23,9 @@ const BUFFER_BYTES: usize = 4 << 10;
 /// A buffer that has grown past this is freed rather than kept, so that a burst of large bodies does not hold memory.
 const KEPT_BYTES_MAX: usize = 64 << 10;
 
+/// Room for a type and an id that are no slices of the body.
+const META_BYTES: usize = 256;
+
 /// Where records of one io thread return to.
 #[derive(Debug)]
 pub(super) struct Home {
@@ -32,8 +35,12 @@ pub(super) struct Home {
 
 impl Home {
     /// Called by whichever thread drops the last reference to a record.
-    pub(super) fn take_back(&self, mut buffer: Vec<u8>, reserved: usize) {
+    pub(super) fn take_back(&self, buffer: Vec<u8>, reserved: usize) {
         self.give_back(reserved);
+        self.keep(buffer);
+    }
+
+    fn keep(&self, mut buffer: Vec<u8>) {
         if (BUFFER_BYTES..=KEPT_BYTES_MAX).contains(&buffer.capacity()) {
             buffer.clear();
             // Full, or the io thread is gone: the buffer is freed.
@@ -125,9 +132,19 @@ impl Draft {
         self.record.body = Span { start: end, end };
     }
 
-    /// Makes room for a body of this length, which is what the sender announced.
+    /// Makes room for a body of this length, which is what the sender announced, and for what is written behind it.
     pub(crate) fn expect_body(&mut self, length: usize) {
-        self.record.bytes.reserve(length);
+        let bytes = &mut self.record.bytes;
+        let room = length + META_BYTES;
+        match &self.record.home {
+            // It will not be kept: the thread's own buffer goes back and is not outgrown.
+            Some(home) if bytes.len() + room > KEPT_BYTES_MAX => {
+                let mut large = Vec::with_capacity(bytes.len() + room);
+                large.extend_from_slice(bytes);
+                home.keep(std::mem::replace(bytes, large));
+            }
+            _ => bytes.reserve(room),
+        }
     }
 
     /// Copies one frame of the body: the only copy that is made of it.
@@ -308,13 +325,18 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_grown_by_a_large_body_is_not_kept() {
+    fn a_large_body_gets_a_buffer_of_its_own_that_is_not_kept() {
         let (pool, _) = pool();
         let free_at_start = pool.free.len();
         let mut draft = pool.draft();
-        draft.expect_body(KEPT_BYTES_MAX + 1);
-        drop(draft);
-        assert_eq!(pool.free.len(), free_at_start - 1);
+        draft.head("github", "POST", "/");
+        draft.expect_body(KEPT_BYTES_MAX);
+        assert_eq!(pool.free.len(), free_at_start);
+        draft.push_body(b"{}");
+        let event = draft.seal(EventMeta::default(), false, now(), &mut IdSource::new());
+        assert_eq!((event.source(), event.target(), event.body()), ("github", "/", b"{}".as_slice()));
+        drop(event);
+        assert_eq!(pool.free.len(), free_at_start);
     }
 
     #[test]

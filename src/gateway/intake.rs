@@ -75,7 +75,7 @@ impl Intake {
     /// What needs no body is decided before the body is polled: only then does hyper send `100 Continue`.
     async fn take(&self, at: usize, source: &Source, request: Request) -> Result<Taken, Refusal> {
         let started = request.started();
-        let (head, body) = request.split();
+        let (mut head, body) = request.split();
         if head.method != Method::POST {
             return Err(Refusal::WrongMethod);
         }
@@ -100,7 +100,7 @@ impl Intake {
             Ack::Durable => self.make_safe(at, source, &event, started).await?,
         };
         self.count(at, &event, matched);
-        Ok(Taken::Event(source.reply.accepted(event.id(), event.event_type())))
+        Ok(Taken::Event(source.reply.accepted(event.id(), event.event_type(), std::mem::take(&mut head.headers))))
     }
 
     /// Gives a proven request its type and id.

@@ -67,13 +67,13 @@ impl BatchBuffer {
     pub(super) fn seal(&mut self, id: &SegmentId, number: u64, first: Sequence) -> &[u8] {
         let length = (self.bytes.len() - HEAD) as u32;
         self.bytes.resize(whole_blocks(self.bytes.len()), 0);
-        let mut head = Vec::with_capacity(HEAD);
-        head.extend_from_slice(tag(id));
-        head.extend_from_slice(&number.to_le_bytes());
-        head.extend_from_slice(&first.0.to_le_bytes());
-        head.extend_from_slice(&self.events.to_le_bytes());
-        head.extend_from_slice(&length.to_le_bytes());
-        head.extend_from_slice(&[0; 8]); // codec: none
+        let mut head = [0; CRC_AT];
+        head[..4].copy_from_slice(tag(id));
+        head[4..12].copy_from_slice(&number.to_le_bytes());
+        head[12..20].copy_from_slice(&first.0.to_le_bytes());
+        head[20..24].copy_from_slice(&self.events.to_le_bytes());
+        head[24..28].copy_from_slice(&length.to_le_bytes());
+        // The rest is the codec: none.
         if let Some((place, records)) = self.bytes.split_first_chunk_mut::<HEAD>() {
             place[..CRC_AT].copy_from_slice(&head);
             let crc = checksum(id, &place[..CRC_AT], records);

@@ -231,12 +231,11 @@ impl Writer {
 
     fn succeed(&mut self, first: Sequence) {
         let now = self.shared.id_time(Instant::now());
-        let waiting = std::mem::take(&mut self.gathered.waiting);
-        for (at, waiting) in waiting.into_iter().enumerate() {
+        for (at, waiting) in self.gathered.waiting.drain(..).enumerate() {
             if let Some(key) = waiting.key {
                 self.ids.settle(waiting.source, key, now);
             }
-            self.tell(waiting.ticket, Outcome::Safe(first.plus(at as u64)));
+            self.outcomes.note(&self.shared, waiting.ticket, Outcome::Safe(first.plus(at as u64)));
         }
         for copy in std::mem::take(&mut self.gathered.copies) {
             self.ids.note_duplicate(copy.source);

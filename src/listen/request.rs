@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use http::request::Parts;
-use hyper::body::{Body, Bytes, Incoming};
+use hyper::body::{Body, Incoming};
 
 use super::body;
 use super::connection::Connection;
@@ -15,7 +15,7 @@ use crate::refusal::Refusal;
 /// Answers the requests of one io thread.
 pub(crate) trait Answerer: 'static {
     /// The body of its answers.
-    type Body: Body<Data = Bytes, Error = std::convert::Infallible> + 'static;
+    type Body: Body<Error = std::convert::Infallible> + 'static;
 
     /// Answers one request, and says when the answer was ready, so that the clock is read once for all who want to know.
     /// The future is dropped if the client goes away.

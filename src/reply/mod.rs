@@ -2,7 +2,7 @@
 //!
 //! Providers differ in what they take for success: an empty 200, a JSON object, an XML acknowledgement with the event's id.
 //! Status, headers and body of every answer exist before the first request; only an id or a type is filled in on the io
-//! thread, escaped for the content type, in one allocation.
+//! thread, escaped for the content type.
 
 mod answer;
 

@@ -1,6 +1,10 @@
 //! A reply's body with places for an event's id and type.
 
+use std::io::Cursor;
+
 use bytes::Bytes;
+
+use super::body::{Filled, ReplyBytes};
 
 /// A body: as it is, or to be filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,28 +57,21 @@ impl Template {
         Template::Filled { parts, escape }
     }
 
-    /// The body for one event. Allocates once, and only if there is something to fill in; again if something had to be
-    /// escaped.
-    pub(super) fn fill(&self, id: &str, event_type: Option<&str>) -> Bytes {
+    /// The body for one event. Allocates only if it is long.
+    pub(super) fn fill(&self, id: &str, event_type: Option<&str>) -> ReplyBytes {
         let (parts, escape) = match self {
-            Template::Fixed(bytes) => return bytes.clone(),
+            Template::Fixed(bytes) => return ReplyBytes::Shared(bytes.clone()),
             Template::Filled { parts, escape } => (parts, *escape),
         };
-        let event_type = event_type.unwrap_or_default();
-        let length = |part: &Part| match part {
-            Part::Text(text) => text.len(),
-            Part::Id => id.len(),
-            Part::Type => event_type.len(),
-        };
-        let mut filled = String::with_capacity(parts.iter().map(length).sum());
+        let mut filled = Filled::new();
         for part in parts {
             match part {
-                Part::Text(text) => filled.push_str(text),
+                Part::Text(text) => filled.extend_from_slice(text.as_bytes()),
                 Part::Id => escape.push(&mut filled, id),
-                Part::Type => escape.push(&mut filled, event_type),
+                Part::Type => escape.push(&mut filled, event_type.unwrap_or_default()),
             }
         }
-        Bytes::from(filled)
+        ReplyBytes::Filled(Cursor::new(filled))
     }
 }
 
@@ -117,15 +114,15 @@ impl Escape {
         }
     }
 
-    fn push(self, out: &mut String, text: &str) {
+    fn push(self, out: &mut Filled, text: &str) {
         if !text.contains(|character| self.changes(character)) {
-            return out.push_str(text);
+            return out.extend_from_slice(text.as_bytes());
         }
         for character in text.chars() {
             if self.changes(character) {
                 self.push_changed(out, character);
             } else {
-                out.push(character);
+                out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
             }
         }
     }
@@ -140,21 +137,22 @@ impl Escape {
         }
     }
 
-    fn push_changed(self, out: &mut String, character: char) {
-        match (self, character) {
-            (Escape::Json, '"' | '\\') => out.extend(['\\', character]),
+    fn push_changed(self, out: &mut Filled, character: char) {
+        let changed: &[u8] = match (self, character) {
+            (Escape::Json, '"') => br#"\""#,
+            (Escape::Json, '\\') => br"\\",
             (Escape::Json, control) => {
-                let digit = |value: u32| char::from_digit(value, 16).unwrap_or('0');
-                out.push_str("\\u00");
-                out.extend([digit(control as u32 >> 4), digit(control as u32 & 15)]);
+                let digit = |value: u32| b"0123456789abcdef".get(value as usize & 15).copied().unwrap_or(b'0');
+                &[b'\\', b'u', b'0', b'0', digit(control as u32 >> 4), digit(control as u32)]
             }
-            (Escape::Xml, '&') => out.push_str("&amp;"),
-            (Escape::Xml, '<') => out.push_str("&lt;"),
-            (Escape::Xml, '>') => out.push_str("&gt;"),
-            (Escape::Xml, '"') => out.push_str("&quot;"),
-            (Escape::Xml, '\'') => out.push_str("&#39;"),
-            (Escape::Xml | Escape::Plain, _) => {}
-        }
+            (Escape::Xml, '&') => b"&amp;",
+            (Escape::Xml, '<') => b"&lt;",
+            (Escape::Xml, '>') => b"&gt;",
+            (Escape::Xml, '"') => b"&quot;",
+            (Escape::Xml, '\'') => b"&#39;",
+            (Escape::Xml | Escape::Plain, _) => b"",
+        };
+        out.extend_from_slice(changed);
     }
 }
 
@@ -162,13 +160,14 @@ impl Escape {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use bytes::Buf as _;
     use proptest::prelude::*;
 
     use super::*;
 
     fn filled(body: &str, content_type: &str, id: &str, event_type: Option<&str>) -> String {
         let bytes = Template::new(body, Escape::of(content_type)).fill(id, event_type);
-        String::from_utf8(bytes.to_vec()).unwrap()
+        String::from_utf8(bytes.chunk().to_vec()).unwrap()
     }
 
     #[test]
@@ -193,7 +192,7 @@ mod tests {
     #[test]
     fn a_body_without_places_is_never_copied() {
         let template = Template::new("ok", Escape::Plain);
-        assert_eq!(template.fill("a", None).as_ptr(), template.fill("b", None).as_ptr());
+        assert_eq!(template.fill("a", None).chunk().as_ptr(), template.fill("b", None).chunk().as_ptr());
     }
 
     #[test]

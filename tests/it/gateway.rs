@@ -172,6 +172,14 @@ impl Gateway {
         fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     }
 
+    /// The number of its thread of this name, as the system knows it.
+    pub fn thread(&self, name: &str) -> String {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let of_name = |path: &PathBuf| std::fs::read_to_string(path.join("comm")).is_ok_and(|comm| comm.trim() == name);
+        let task = tasks.map(|task| task.unwrap().path()).find(of_name).unwrap();
+        task.file_name().unwrap().to_str().unwrap().to_owned()
+    }
+
     /// Lets no file of it grow beyond so many bytes, or takes that limit away.
     pub fn limit_file_size(&self, bytes: Option<u64>) {
         let pid = rustix::process::Pid::from_raw(self.child.id() as i32);

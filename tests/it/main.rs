@@ -47,6 +47,8 @@ mod shows_what_it_does;
 
 mod stops_in_order;
 
+mod spends_few_system_calls;
+
 mod survives_bad_requests;
 
 mod tells_the_truth_about_disks;
