@@ -15,7 +15,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use aws_lc_rs::hmac as aws;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use hmac::{Hmac, KeyInit, Mac};
-use hookgate::config::{Algorithm, Encoding, KeyForm, Scheme, Secret, SignatureForm, SignedPart};
+use hookgate::config::{Scheme, Secret, SignatureForm};
 use hookgate::{Message, Signer};
 use http::HeaderName;
 use sha2::Sha256;
@@ -58,13 +58,8 @@ fn signature(c: &mut Criterion) {
 
 fn github() -> Scheme {
     Scheme {
-        algorithm: Algorithm::Sha256,
-        header: HeaderName::from_static("x-hub-signature-256"),
         form: SignatureForm::Single { prefix: "sha256=".into() },
-        encoding: Encoding::Hex,
-        signed: vec![SignedPart::Body],
-        timestamp: None,
-        key: KeyForm::Text,
+        ..Scheme::hmac_sha256(HeaderName::from_static("x-hub-signature-256"))
     }
 }
 

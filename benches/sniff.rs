@@ -23,6 +23,9 @@ mod json;
 #[path = "../src/sniff/scan.rs"]
 mod scan;
 
+#[path = "../src/sniff/text.rs"]
+mod text;
+
 /// A small body, one as GitHub sends it for a push, and one as large as they get.
 fn bodies() -> [Vec<u8>; 3] {
     let small = json!({ "object": { "id": "in_1", "lines": [{ "amount": 4200, "currency": "eur", "period": [1, 2] }], "customer": {

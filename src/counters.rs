@@ -23,6 +23,11 @@ impl Counter {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
     }
 
+    /// Replaces it, under the same condition.
+    pub(crate) fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
     /// The count now.
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
@@ -107,8 +112,14 @@ impl<C: Count> Latencies<C> {
 }
 
 /// Refused requests, by their reason.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct RefusalCounters([Counter; Refusal::ALL.len()]);
+
+impl Default for RefusalCounters {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Counter::default()))
+    }
+}
 
 impl RefusalCounters {
     /// Counts one. Only the owning thread may call this.
@@ -129,10 +140,14 @@ impl RefusalCounters {
 pub(crate) struct SourceCounters {
     /// Events accepted and acknowledged.
     pub(crate) accepted: Counter,
+    /// When the last of them came, in seconds of the Unix epoch; 0 before the first.
+    pub(crate) last_accepted: Counter,
     /// Accepted events that no route matched.
     pub(crate) unrouted: Counter,
     /// Deliveries of an id that was already safe: answered with success and not delivered again.
     pub(crate) duplicates: Counter,
+    /// Requests that were taken apart into their events, of which there may be none.
+    pub(crate) batches: Counter,
     /// Handshakes answered.
     pub(crate) handshakes: Counter,
     /// Bytes of accepted bodies.
@@ -164,6 +179,14 @@ pub(crate) struct ListenCounters {
     pub(crate) idle_timeouts: Counter,
     /// Connections closed because the client did not take its answer.
     pub(crate) write_timeouts: Counter,
+    /// Connections closed before a request because there was no TLS, no common ground for it, or no certificate to trust.
+    pub(crate) handshakes_failed: Counter,
+    /// Handshakes cut off because too many others were unfinished.
+    pub(crate) handshakes_dropped: Counter,
+    /// Connections closed because they did not begin with the PROXY header they must begin with.
+    pub(crate) bad_proxy_headers: Counter,
+    /// HTTP/2 connections closed for much that is no request.
+    pub(crate) floods: Counter,
     /// Requests that no source could be found for.
     pub(crate) refused: RefusalCounters,
 }

@@ -1,12 +1,39 @@
 //! The `loadtest` binary: load for hookgate, and a processor that it can deliver to.
 
+mod stop;
+
+mod accept;
+
+mod figures;
+
+mod bar;
+
+mod plot;
+
+mod machine;
+
+mod sign;
+
+mod load;
+
+mod quiet;
+
+mod corpus;
+
+mod server;
+
 mod run;
 
 mod processor;
 
-mod sign;
+mod alternative;
 
-mod stop;
+mod compare;
+
+mod verify;
+
+mod disk;
+mod sweep;
 
 use std::process::ExitCode;
 
@@ -24,6 +51,11 @@ struct Args {
 enum Command {
     Run(run::RunArgs),
     Processor(processor::ProcessorArgs),
+    Compare(Box<compare::CompareArgs>),
+    Verify(verify::VerifyArgs),
+    Disk(disk::DiskArgs),
+    Sweep(Box<sweep::SweepArgs>),
+    Alternative(alternative::AlternativeArgs),
 }
 
 fn main() -> ExitCode {
@@ -37,11 +69,21 @@ fn main() -> ExitCode {
             })
         }),
         Command::Processor(args) => processor::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Compare(args) => compare::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Disk(args) => disk::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Sweep(args) => sweep::run(&args),
+        Command::Alternative(args) => alternative::run(&args).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {
         eprintln!("loadtest: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// A secret for servers that live as long as a command.
+fn secret() -> String {
+    std::iter::repeat_with(fastrand::alphanumeric).take(32).collect()
 }
 
 /// The figures are the client's, not the server's.

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
-use hookgate::config::{Place, Pointer, Preset, Secret, SignedPart, preset};
+use hookgate::config::{Place, Pointer, Preset, Proof, Scheme, Secret, SignedPart, preset};
 use hookgate::{Message, Signer};
 use http::{HeaderName, HeaderValue};
 
@@ -53,7 +53,13 @@ impl Signing {
                 Place::Header(name) if self.signs(name) => return IdPlace::SignedHeader,
                 Place::Header(name) => return IdPlace::Header(name),
                 Place::Json(pointer) => return IdPlace::Body(pointer),
-                Place::Path(_) | Place::Query(_) | Place::Constant(_) => {}
+                // What is sent here is JSON, and its path the user's.
+                Place::Path(_)
+                | Place::Query(_)
+                | Place::Form(_)
+                | Place::Xml(_)
+                | Place::CloudEvent(_)
+                | Place::Constant(_) => {}
             }
         }
         IdPlace::None
@@ -61,10 +67,18 @@ impl Signing {
 
     /// How far a signed timestamp may be from the receiver's clock, if the scheme has one.
     pub(crate) fn tolerance(&self) -> Option<Duration> {
-        self.preset.scheme.timestamp.as_ref().map(|stamp| stamp.tolerance)
+        self.scheme()?.timestamp.as_ref().map(|stamp| stamp.tolerance)
     }
 
     fn signs(&self, header: &HeaderName) -> bool {
-        self.preset.scheme.signed.iter().any(|part| matches!(part, SignedPart::Header(name) if name == header))
+        let signed = self.scheme().map(|scheme| scheme.signed.as_slice()).unwrap_or_default();
+        signed.iter().any(|part| matches!(part, SignedPart::Header(name) if name == header))
+    }
+
+    fn scheme(&self) -> Option<&Scheme> {
+        match &self.preset.proof {
+            Proof::Signature(scheme) => Some(scheme),
+            _ => None,
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! The page behind `/metrics`.
 
+use std::time::SystemTime;
+
 use super::exposition::Exposition;
 use super::observed::Observed;
 use crate::counters::SourceCounters;
@@ -14,6 +16,8 @@ pub(super) fn page(observed: &Observed) -> String {
     sources(&mut page, observed);
     refusals(&mut page, observed);
     routes(&mut page, &observed.routes.status());
+    page.metric("hookgate_attempts_dropped_total", "counter", "Attempts that are missing in their log.");
+    page.sample("hookgate_attempts_dropped_total", &[], observed.routes.attempts_dropped());
     if let Some(journal) = &observed.journal {
         self::journal(&mut page, &journal.status());
     }
@@ -30,7 +34,12 @@ fn connections(page: &mut Exposition, observed: &Observed) {
     one("hookgate_connections_open", "gauge", "Connections of senders.", opened.saturating_sub(closed));
     one("hookgate_connections_total", "counter", "Connections accepted.", opened);
     let refused = observed.listen_total(|listen| listen.connections_refused.get());
-    one("hookgate_connections_refused_total", "counter", "Connections over max_connections.", refused);
+    one(
+        "hookgate_connections_refused_total",
+        "counter",
+        "Connections over max_connections, or over what one address may have.",
+        refused,
+    );
     let malformed = observed.listen_total(|listen| listen.malformed.get());
     one(
         "hookgate_malformed_heads_total",
@@ -44,6 +53,14 @@ fn connections(page: &mut Exposition, observed: &Observed) {
     one("hookgate_idle_timeouts_total", "counter", "Connections closed by idle_timeout.", idle);
     let write = observed.listen_total(|listen| listen.write_timeouts.get());
     one("hookgate_write_timeouts_total", "counter", "Connections closed as the client did not take its answer.", write);
+    let failed = observed.listen_total(|listen| listen.handshakes_failed.get());
+    one("hookgate_tls_handshakes_failed_total", "counter", "Connections that did not get as far as TLS.", failed);
+    let dropped = observed.listen_total(|listen| listen.handshakes_dropped.get());
+    one("hookgate_tls_handshakes_dropped_total", "counter", "Handshakes cut off for newer ones.", dropped);
+    let proxied = observed.listen_total(|listen| listen.bad_proxy_headers.get());
+    one("hookgate_proxy_headers_refused_total", "counter", "Connections without the PROXY header they need.", proxied);
+    let floods = observed.listen_total(|listen| listen.floods.get());
+    one("hookgate_http2_floods_total", "counter", "HTTP/2 connections closed for much that is no request.", floods);
     let (used, limit) = (observed.budget.used() as u64, observed.budget.limit() as u64);
     one("hookgate_memory_budget_used_bytes", "gauge", "Bytes of bodies in memory.", used);
     one("hookgate_memory_budget_bytes", "gauge", "Bytes of bodies that may be in memory.", limit);
@@ -51,10 +68,13 @@ fn connections(page: &mut Exposition, observed: &Observed) {
 
 fn sources(page: &mut Exposition, observed: &Observed) {
     type Count = fn(&SourceCounters) -> u64;
-    let counts: [(&str, &str, Count); 4] = [
+    let counts: [(&str, &str, Count); 5] = [
         ("hookgate_events_unrouted_total", "Accepted events that no route matched.", |source| source.unrouted.get()),
         ("hookgate_duplicates_total", "Deliveries of an id that was safe already, not delivered again.", |source| {
             source.duplicates.get()
+        }),
+        ("hookgate_batches_total", "Requests accepted and taken apart into their events.", |source| {
+            source.batches.get()
         }),
         ("hookgate_handshakes_total", "Handshakes answered.", |source| source.handshakes.get()),
         ("hookgate_body_bytes_total", "Bytes of accepted bodies.", |source| source.body_bytes.get()),
@@ -74,6 +94,7 @@ fn sources(page: &mut Exposition, observed: &Observed) {
             page.sample(name, &[("source", &source.name)], observed.source_total(at, count));
         }
     }
+    silences(page, observed);
     page.metric(
         "hookgate_ack_deadline_total",
         "counter",
@@ -96,6 +117,23 @@ fn sources(page: &mut Exposition, observed: &Observed) {
     }
 }
 
+/// When each source accepted its last event, and which have been silent for too long.
+fn silences(page: &mut Exposition, observed: &Observed) {
+    const LAST: &str = "hookgate_source_last_event_timestamp_seconds";
+    const SILENT: &str = "hookgate_source_silent";
+    page.metric(LAST, "gauge", "When the last event was accepted.");
+    for (at, source) in observed.sources.iter().enumerate() {
+        if let Some(seconds) = observed.last_accepted(at) {
+            page.sample(LAST, &[("source", &source.name)], seconds);
+        }
+    }
+    page.metric(SILENT, "gauge", "1 where nothing was accepted for longer than expect_every.");
+    let now = SystemTime::now();
+    for (at, source) in observed.sources.iter().enumerate().filter(|(_, source)| source.expect_every.is_some()) {
+        page.sample(SILENT, &[("source", &source.name)], u64::from(observed.silence(at, now).is_some()));
+    }
+}
+
 /// Reasons that have occurred; a reason that has not is left out, as 20 of them for each source would hide the rest.
 fn refusals(page: &mut Exposition, observed: &Observed) {
     const NAME: &str = "hookgate_requests_refused_total";
@@ -115,7 +153,7 @@ fn refusals(page: &mut Exposition, observed: &Observed) {
 
 fn routes(page: &mut Exposition, routes: &[RouteStatus]) {
     type Column = (&'static str, &'static str, &'static str, fn(&RouteStatus) -> f64);
-    let columns: [Column; 16] = [
+    let columns: [Column; 17] = [
         ("hookgate_route_offered_total", "counter", "Events that the route matches.", |route| route.offered as f64),
         ("hookgate_route_dropped_total", "counter", "Events it went without: its queue was full.", |route| {
             route.dropped as f64
@@ -123,13 +161,16 @@ fn routes(page: &mut Exposition, routes: &[RouteStatus]) {
         ("hookgate_route_refused_total", "counter", "Events refused because its queue was full.", |route| {
             route.refused as f64
         }),
+        ("hookgate_route_filtered_total", "counter", "Events that its `where` does not take.", |route| {
+            route.filtered as f64
+        }),
         ("hookgate_dead_letters_total", "counter", "Events given up and written as dead letters.", |route| {
             route.dead as f64
         }),
-        ("hookgate_route_events", "gauge", "Events taken and not done with.", |route| route.queued_events as f64),
+        ("hookgate_route_events", "gauge", "Events in memory, not done with.", |route| route.queued_events as f64),
         ("hookgate_route_bytes", "gauge", "Bytes of their bodies.", |route| route.queued_bytes as f64),
         ("hookgate_route_waiting", "gauge", "Of them, events that were never tried.", |route| route.waiting as f64),
-        ("hookgate_route_parked", "gauge", "Of them, events that wait for another attempt.", |route| {
+        ("hookgate_route_parked", "gauge", "Events that wait for another attempt, most in the journal.", |route| {
             route.parked as f64
         }),
         ("hookgate_route_in_flight", "gauge", "Deliveries in flight.", |route| route.in_flight as f64),
@@ -139,19 +180,22 @@ fn routes(page: &mut Exposition, routes: &[RouteStatus]) {
         (
             "hookgate_route_lag_seconds",
             "gauge",
-            "Age of the oldest event in the journal that it has come to and is not done with.",
+            "Age of the oldest event in the journal that it has come to, is not done with and has not parked.",
             |route| route.lag_age.unwrap_or_default().as_secs_f64(),
         ),
-        ("hookgate_route_backlog_bytes", "gauge", "Bytes of the journal between its position and the end.", |route| {
-            route.backlog as f64
-        }),
+        (
+            "hookgate_route_backlog_bytes",
+            "gauge",
+            "Bytes of the journal from the first that it needs to the end.",
+            |route| route.backlog as f64,
+        ),
         (
             "hookgate_events_given_up_total",
             "counter",
             "Events it went without: its backlog was full, and says drop_oldest.",
             |route| route.given_up as f64,
         ),
-        ("hookgate_route_oldest_seconds", "gauge", "Age of the oldest event not done with.", |route| {
+        ("hookgate_route_oldest_seconds", "gauge", "Age of the oldest of these events in memory.", |route| {
             route.oldest_undelivered.unwrap_or_default().as_secs_f64()
         }),
         ("hookgate_route_paused", "gauge", "1 if the route is paused.", |route| f64::from(u8::from(route.paused))),
@@ -192,6 +236,12 @@ fn journal(page: &mut Exposition, journal: &JournalStatus) {
     one("hookgate_journal_segments", "gauge", "Segments.", journal.segments as u64);
     one("hookgate_journal_queue_events", "gauge", "Events that wait to be written.", journal.queue_events as u64);
     one("hookgate_journal_queue_bytes", "gauge", "Bytes of them.", journal.queue_bytes as u64);
+    one(
+        "hookgate_journal_receipts",
+        "gauge",
+        "Events not yet known to be safe or refused.",
+        journal.open_receipts as u64,
+    );
     one("hookgate_journal_oldest_sequence", "gauge", "The first event that is kept.", journal.oldest.0);
     one("hookgate_journal_next_sequence", "gauge", "The next event that is not safe yet.", journal.synced_end.0);
     one("hookgate_journal_batches_total", "counter", "Batches written and synced.", journal.batches);

@@ -6,6 +6,8 @@
 //! | `GET /readyz` | 200, or 503 with the reasons |
 //! | `GET /metrics` | Prometheus' text format |
 //! | `GET /routes` | every route's state, as JSON |
+//! | `GET /events?id=…` (`&source=…`) | all that happened to an event, as JSON |
+//! | `GET /tail` (`?source=…&type=…&route=…&since=SECONDS`) | events as they become safe, a line of JSON each |
 //! | `POST /routes/NAME/pause`, `…/resume` | stops and starts its deliveries |
 //! | `POST /routes/NAME/forget` | gives up what the journal keeps for a route that is no more configured |
 //!
@@ -13,7 +15,11 @@
 
 mod access;
 
+mod archive;
+
 mod exposition;
+
+mod follow;
 
 mod metrics;
 
@@ -23,5 +29,9 @@ mod readiness;
 
 mod server;
 
+mod story;
+
+pub(crate) use archive::{Archive, Wanted};
 pub(crate) use observed::{Observed, ObservedSource};
 pub(crate) use server::Admin;
+pub(crate) use story::{AttemptStory, Stories, Story};

@@ -1,7 +1,9 @@
 //! What the admin listener looks at.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::archive::Archive;
 use crate::counters::{IoCounters, ListenCounters, SourceCounters};
 use crate::event::Budget;
 use crate::journal::Journal;
@@ -20,6 +22,10 @@ pub(crate) struct Observed {
     /// `None` where no source is durable.
     pub(crate) journal: Option<Arc<Journal>>,
     pub(crate) budget: Arc<Budget>,
+    /// When the gateway began, from which the silence of a source counts that has accepted nothing yet.
+    pub(crate) since: SystemTime,
+    /// For the stories of events.
+    pub(crate) archive: Arc<Archive>,
 }
 
 /// What labels the metrics of a source.
@@ -28,6 +34,8 @@ pub(crate) struct ObservedSource {
     pub(crate) name: String,
     /// What its acknowledgement means.
     pub(crate) ack: String,
+    /// It is silent if it accepts nothing for so long.
+    pub(crate) expect_every: Option<Duration>,
 }
 
 impl Observed {
@@ -39,6 +47,18 @@ impl Observed {
     /// A count of one source, summed over the io threads.
     pub(super) fn source_total(&self, at: usize, count: impl Fn(&SourceCounters) -> u64) -> u64 {
         self.io.iter().map(|thread| count(thread.source(at))).sum()
+    }
+
+    /// When a source accepted its last event, in seconds of the Unix epoch.
+    pub(super) fn last_accepted(&self, at: usize) -> Option<u64> {
+        self.io.iter().map(|thread| thread.source(at).last_accepted.get()).max().filter(|seconds| *seconds > 0)
+    }
+
+    /// For how long a source has been silent, if that is longer than is expected of it.
+    pub(crate) fn silence(&self, at: usize, now: SystemTime) -> Option<Duration> {
+        let expected = self.sources.get(at)?.expect_every?;
+        let last = self.last_accepted(at).map_or(self.since, |seconds| UNIX_EPOCH + Duration::from_secs(seconds));
+        now.duration_since(last).ok().filter(|silence| *silence > expected)
     }
 
     /// A count of the listener, summed likewise.

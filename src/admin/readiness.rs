@@ -1,5 +1,7 @@
 //! Whether the gateway is ready for traffic, and the state of its routes, as JSON.
 
+use std::time::SystemTime;
+
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -32,10 +34,20 @@ pub(super) fn report(observed: &Observed) -> (StatusCode, String) {
     if let Some(thread) = observed.fallen_thread() {
         reasons.push(format!("the thread {thread} has ended by a fault in hookgate, which ends to be started again"));
     }
-    let notices: Vec<_> = observed.routes.status().iter().flat_map(notices).collect();
+    let mut notices: Vec<_> = observed.routes.status().iter().flat_map(notices).collect();
+    notices.extend(silences(observed));
     let ready = reasons.is_empty();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, format!("{}\n", json!({ "ready": ready, "reasons": reasons, "notices": notices })))
+}
+
+/// The sources that have accepted nothing for longer than is expected of them.
+fn silences(observed: &Observed) -> impl Iterator<Item = String> {
+    let now = SystemTime::now();
+    observed.sources.iter().enumerate().filter_map(move |(at, source)| {
+        let silence = observed.silence(at, now)?;
+        Some(format!("source {} has accepted nothing for {} s", source.name, silence.as_secs()))
+    })
 }
 
 /// The body of `/routes`.
@@ -49,9 +61,9 @@ fn notices(route: &RouteStatus) -> Vec<String> {
     let mut notices = Vec::new();
     if route.removed {
         notices.push(format!(
-            "route {} is no more configured; the journal keeps {} events, {} bytes, for it until it is again, or forgotten: \
+            "route {} is no more configured; the journal keeps {} events, {} parked ones, and {} bytes for it until it is again, or forgotten: \
              hookgate route forget {}",
-            route.name, route.lag, route.backlog, route.name
+            route.name, route.lag, route.parked, route.backlog, route.name
         ));
     }
     if route.paused {

@@ -1,28 +1,32 @@
-//! The admin listener: a hyper server on the `control` thread.
+//! The admin listener: a hyper server, run by the `control` thread.
 
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, Method, Response, StatusCode};
+use http_body_util::Either;
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-use tokio::task::LocalSet;
+use tokio::sync::Semaphore;
 
 use super::access::{Access, Denied};
+use super::archive::{StoryError, Wanted};
+use super::follow::{Filter, Lines, follow};
 use super::observed::Observed;
+use super::story::Stories;
 use super::{exposition, metrics, readiness};
-use crate::config::Secret;
+use crate::config::{Secret, TypePattern};
 use crate::reply::ReplyBody;
 use crate::routes::ForgetError;
+use crate::sniff;
 
 /// The admin address could not be served.
 #[derive(Debug, thiserror::Error)]
@@ -33,13 +37,16 @@ pub(crate) struct AdminError {
     cause: io::Error,
 }
 
-/// The running admin listener. It ends when this is dropped.
-#[derive(Debug)]
+/// The admin listener, bound; it serves as long as somebody polls it.
 pub(crate) struct Admin {
     address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    listener: std::net::TcpListener,
+    access: Access,
+    observed: Observed,
 }
+
+/// A whole answer, or one that goes on.
+type AnswerBody = Either<ReplyBody, Lines>;
 
 /// A client that sends no whole head for so long is dropped.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -47,31 +54,31 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Before the next try after a failed accept.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
+/// Searches of the journal at once: each reads as fast as the disk can.
+const SEARCHES_MAX: usize = 2;
+
+/// How long a story waits for the last attempts to be written to their log.
+const ATTEMPTS_PATIENCE: Duration = Duration::from_secs(2);
+
 const JSON: &str = "application/json";
+const NDJSON: &str = "application/x-ndjson";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 impl Admin {
-    /// Binds the address and starts the `control` thread.
-    pub(crate) fn start(address: SocketAddr, token: Option<Secret>, observed: Observed) -> Result<Self, AdminError> {
+    /// Binds the address.
+    pub(crate) fn bind(address: SocketAddr, token: Option<Secret>, observed: Observed) -> Result<Self, AdminError> {
         let failed = |cause| AdminError { address, cause };
         let listener = std::net::TcpListener::bind(address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-        let (stop, stopped) = oneshot::channel();
-        let thread = std::thread::Builder::new()
-            .name("control".to_owned())
-            .spawn(move || {
-                LocalSet::new().block_on(&runtime, async move {
-                    let service = Rc::new(Service { access: Access::new(token), observed });
-                    tokio::select! {
-                        () = service.accept(listener) => {}
-                        _ = stopped => {}
-                    }
-                });
-            })
-            .map_err(failed)?;
-        Ok(Self { address, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { address, listener, access: Access::new(token), observed })
+    }
+
+    /// Serves, within a `LocalSet`.
+    pub(crate) async fn serve(self) {
+        let service =
+            Rc::new(Service { access: self.access, observed: self.observed, searches: Semaphore::new(SEARCHES_MAX) });
+        service.accept(self.listener).await;
     }
 
     /// Where it listens.
@@ -80,20 +87,10 @@ impl Admin {
     }
 }
 
-impl Drop for Admin {
-    fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
 struct Service {
     access: Access,
     observed: Observed,
+    searches: Semaphore,
 }
 
 impl Service {
@@ -117,8 +114,8 @@ impl Service {
 
     async fn serve(self: Rc<Self>, stream: tokio::net::TcpStream) {
         let service = service_fn(|request| {
-            let answer = self.answer(&request);
-            async move { Ok::<_, Infallible>(answer) }
+            let service = Rc::clone(&self);
+            async move { Ok::<_, Infallible>(service.answer(&request).await) }
         });
         // A connection that ends badly is its client's affair.
         let _ = http1::Builder::new()
@@ -128,13 +125,20 @@ impl Service {
             .await;
     }
 
-    fn answer(&self, request: &http::Request<Incoming>) -> Response<ReplyBody> {
+    async fn answer(&self, request: &http::Request<Incoming>) -> Response<AnswerBody> {
         // Balancers and supervisors ask without a token; the answer says one word.
         if request.method() == Method::GET && request.uri().path() == "/healthz" {
             return answer(StatusCode::OK, TEXT, "ok\n");
         }
         match self.access.check(request.headers()) {
-            Ok(()) => self.route(request.method(), request.uri().path()),
+            Ok(()) => {
+                let query = request.uri().query().unwrap_or_default();
+                match (request.method().as_str(), request.uri().path()) {
+                    ("GET", "/events") => self.story(query).await,
+                    ("GET", "/tail") => self.tail(query),
+                    (_, path) => self.route(request.method(), path),
+                }
+            }
             Err(Denied::Host) => answer(
                 StatusCode::FORBIDDEN,
                 TEXT,
@@ -147,7 +151,7 @@ impl Service {
         }
     }
 
-    fn route(&self, method: &Method, path: &str) -> Response<ReplyBody> {
+    fn route(&self, method: &Method, path: &str) -> Response<AnswerBody> {
         let mut segments = path.trim_start_matches('/').split('/');
         match (method.as_str(), segments.next(), segments.next(), segments.next(), segments.next()) {
             ("GET", Some("readyz"), None, ..) => {
@@ -167,7 +171,7 @@ impl Service {
             ("POST", Some("routes"), Some(name), Some("forget"), None) => {
                 forgotten(name, self.observed.routes.forget(name))
             }
-            (_, Some("readyz" | "metrics" | "routes" | "healthz"), ..) => {
+            (_, Some("readyz" | "metrics" | "routes" | "healthz" | "events" | "tail"), ..) => {
                 let mut refused = answer(StatusCode::METHOD_NOT_ALLOWED, TEXT, "wrong method\n");
                 refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST"));
                 refused
@@ -175,13 +179,101 @@ impl Service {
             _ => answer(
                 StatusCode::NOT_FOUND,
                 TEXT,
-                "known: GET /healthz /readyz /metrics /routes, POST /routes/NAME/pause /routes/NAME/resume /routes/NAME/forget\n",
+                "known: GET /healthz /readyz /metrics /routes /events?id=ID /tail, POST /routes/NAME/pause /routes/NAME/resume \
+                 /routes/NAME/forget\n",
             ),
         }
     }
 }
 
-fn forgotten(name: &str, forgotten: Result<(), ForgetError>) -> Response<ReplyBody> {
+impl Service {
+    async fn story(&self, query: &str) -> Response<AnswerBody> {
+        let Some(id) = sniff::parameter(query, "id") else {
+            return answer(StatusCode::BAD_REQUEST, TEXT, "say which event: /events?id=ID\n");
+        };
+        let source = sniff::parameter(query, "source");
+        let wanted = Wanted { id, source };
+        if let Some(unknown) = self.unknown(wanted.source.as_deref(), None) {
+            return unknown;
+        }
+        let Ok(_permit) = self.searches.acquire().await else {
+            return answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, "the gateway is stopping\n");
+        };
+        let (observed, asked) = (self.observed.clone(), wanted.clone());
+        let told = tokio::task::spawn_blocking(move || tell(&observed, &asked)).await;
+        match told {
+            Ok(Ok(stories)) if stories.events.is_empty() => {
+                let said = format!(
+                    "no event with the id {:?} is known; it was never taken, or is no longer kept\n",
+                    wanted.id
+                );
+                answer(StatusCode::NOT_FOUND, TEXT, said)
+            }
+            Ok(Ok(stories)) => answer(StatusCode::OK, JSON, format!("{}\n", serde_json::json!(stories))),
+            Ok(Err(error)) => answer(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
+            Err(_) => answer(StatusCode::INTERNAL_SERVER_ERROR, TEXT, "the search broke off\n"),
+        }
+    }
+
+    fn tail(&self, query: &str) -> Response<AnswerBody> {
+        let parameter = |name| sniff::parameter(query, name);
+        let since = match parameter("since").map(|seconds| seconds.parse()) {
+            None => None,
+            Some(Ok(seconds)) => SystemTime::now().checked_sub(Duration::from_secs(seconds)),
+            Some(Err(_)) => return answer(StatusCode::BAD_REQUEST, TEXT, "since is a number of seconds\n"),
+        };
+        let filter = Filter {
+            source: parameter("source"),
+            event_type: parameter("type").map(|pattern| TypePattern::parse(&pattern)),
+            route: parameter("route"),
+            since,
+        };
+        if let Some(unknown) = self.unknown(filter.source.as_deref(), filter.route.as_deref()) {
+            return unknown;
+        }
+        let Some(journal) = &self.observed.journal else {
+            let said = "no source is durable: there is no journal to follow\n";
+            return answer(StatusCode::NOT_FOUND, TEXT, said);
+        };
+        let lines = follow(journal, Arc::clone(&self.observed.archive), filter);
+        let mut response = Response::new(Either::Right(lines));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(NDJSON));
+        response
+    }
+
+    /// The answer to a question for a source or a route that is not configured.
+    fn unknown(&self, source: Option<&str>, route: Option<&str>) -> Option<Response<AnswerBody>> {
+        let matcher = &self.observed.archive.matcher;
+        let refuse = |what: &str, name: &str, known: Vec<&str>| {
+            let said = format!("no {what} is called {name:?}; there are {}\n", known.join(", "));
+            Some(answer(StatusCode::NOT_FOUND, TEXT, said))
+        };
+        match (source, route) {
+            (Some(name), _) if !matcher.sources().any(|known| known == name) => {
+                refuse("source", name, matcher.sources().collect())
+            }
+            (_, Some(name)) if !matcher.routes().any(|known| known == name) => {
+                refuse("route", name, matcher.routes().collect())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Reads much, and blocks.
+fn tell(observed: &Observed, wanted: &Wanted) -> Result<Stories, StoryError> {
+    observed.routes.write_attempts(ATTEMPTS_PATIENCE);
+    let search = observed.journal.as_ref().map(|journal| journal.search());
+    let is_done = |route: &str, sequence| {
+        let position = observed.routes.position(route)?;
+        // Beyond its position a route may be done with some and not with others.
+        (sequence < position).then_some(true)
+    };
+    let events = observed.archive.tell(search.as_ref(), wanted, &is_done, true, &mut |_, _| {})?;
+    Ok(Stories { events, attempts_dropped: observed.routes.attempts_dropped() })
+}
+
+fn forgotten(name: &str, forgotten: Result<(), ForgetError>) -> Response<AnswerBody> {
     match forgotten {
         Ok(()) => {
             tracing::info!(route = name, "forgotten by request");
@@ -192,7 +284,7 @@ fn forgotten(name: &str, forgotten: Result<(), ForgetError>) -> Response<ReplyBo
     }
 }
 
-fn switched(name: &str, what: &str, known: bool) -> Response<ReplyBody> {
+fn switched(name: &str, what: &str, known: bool) -> Response<AnswerBody> {
     if known {
         tracing::info!(route = name, "{what} by request");
         answer(StatusCode::OK, JSON, serde_json::json!({ "route": name, "state": what }).to_string())
@@ -201,8 +293,8 @@ fn switched(name: &str, what: &str, known: bool) -> Response<ReplyBody> {
     }
 }
 
-fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<ReplyBody> {
-    let mut response = Response::new(ReplyBody::new(body.into()));
+fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<AnswerBody> {
+    let mut response = Response::new(Either::Left(ReplyBody::new(body.into())));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response

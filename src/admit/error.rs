@@ -28,11 +28,33 @@ pub enum AdmissionError {
         /// What has none.
         of: &'static str,
     },
-    /// What is signed leaves out the body, or repeats it.
-    #[error("the signed text must contain the body exactly once, here it is there {times} times")]
+    /// What is signed leaves out the body without saying so, or repeats it.
+    #[error(
+        "the signed text must contain the body exactly once, or say that it covers a part only; here it is there {times} times"
+    )]
     BodyNotOnce {
         /// How often it is there.
         times: usize,
+    },
+    /// A sender cannot be played with the public key that the receiver has.
+    #[error("this provider signs with a private key that only it has, so nobody else can sign for it")]
+    NoMac,
+    /// A message whose body carries the signature must be JSON.
+    #[error("the signature stands in the body, which must be a JSON object with the members that are signed")]
+    NoPlaceInBody,
+    /// Nothing is proven by a provider of this kind.
+    #[error("this provider signs nothing: send the credentials that you gave it with --header")]
+    SignsNothing,
+    /// The provider's public URL is not known.
+    #[error("the URL is signed: say under which public URL the gateway is known")]
+    NoPublicUrl,
+    /// A public key cannot be used with this algorithm.
+    #[error("key {nth} is not a public key of {algorithm}: give it as PEM, or encoded as the provider shows it")]
+    UnfitKey {
+        /// Which of the source's keys, counted from 1.
+        nth: usize,
+        /// The algorithm.
+        algorithm: String,
     },
     /// A timestamp is signed, and nothing says where it is.
     #[error("the signed text contains the timestamp: say where the timestamp is")]

@@ -1,9 +1,10 @@
-//! HMAC over the three hashes providers use, and the comparison that gives nothing away.
+//! HMAC over the hashes providers use, and the comparison that gives nothing away.
 
-use data_encoding::{BASE64_NOPAD, HEXLOWER_PERMISSIVE};
+use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
 use hmac::{Hmac, KeyInit, Mac as _};
+use md5::Md5;
 use sha1::Sha1;
-use sha2::{Sha256, Sha512};
+use sha2::{Digest, Sha256, Sha512};
 use subtle::{Choice, ConstantTimeEq};
 
 use super::AdmissionError;
@@ -16,6 +17,9 @@ pub(super) enum Mac {
     Sha1(Hmac<Sha1>),
     Sha256(Hmac<Sha256>),
     Sha512(Hmac<Sha512>),
+    Md5(Hmac<Md5>),
+    /// The secret has been hashed already.
+    SecretSha256(Sha256),
 }
 
 impl Mac {
@@ -36,6 +40,11 @@ impl Mac {
             Algorithm::Sha1 => Hmac::new_from_slice(key).map(Mac::Sha1),
             Algorithm::Sha256 => Hmac::new_from_slice(key).map(Mac::Sha256),
             Algorithm::Sha512 => Hmac::new_from_slice(key).map(Mac::Sha512),
+            Algorithm::Md5 => Hmac::new_from_slice(key).map(Mac::Md5),
+            Algorithm::SecretSha256 => Ok(Mac::SecretSha256(Sha256::new_with_prefix(key))),
+            Algorithm::Ed25519 | Algorithm::EcdsaP256 | Algorithm::RsaSha1 | Algorithm::RsaSha256 => {
+                return Err(AdmissionError::NoMac);
+            }
         }
         .map_err(|_| AdmissionError::UndecodableKey { nth, form: "a key for this hash" })
     }
@@ -45,6 +54,8 @@ impl Mac {
             Mac::Sha1(mac) => mac.update(bytes),
             Mac::Sha256(mac) => mac.update(bytes),
             Mac::Sha512(mac) => mac.update(bytes),
+            Mac::Md5(mac) => mac.update(bytes),
+            Mac::SecretSha256(hash) => hash.update(bytes),
         }
     }
 
@@ -53,6 +64,8 @@ impl Mac {
             Mac::Sha1(mac) => Tag::new(&mac.finalize().into_bytes()),
             Mac::Sha256(mac) => Tag::new(&mac.finalize().into_bytes()),
             Mac::Sha512(mac) => Tag::new(&mac.finalize().into_bytes()),
+            Mac::Md5(mac) => Tag::new(&mac.finalize().into_bytes()),
+            Mac::SecretSha256(hash) => Tag::new(&hash.finalize()),
         }
     }
 }
@@ -77,6 +90,7 @@ impl Tag {
         let (alphabet, text) = match encoding {
             Encoding::Hex => (HEXLOWER_PERMISSIVE, text),
             Encoding::Base64 => (BASE64_NOPAD, text.strip_suffix(base64_padding(length))?),
+            Encoding::Base64Url => (BASE64URL_NOPAD, text.strip_suffix(base64_padding(length)).unwrap_or(text)),
         };
         if alphabet.decode_len(text.len()) != Ok(length) {
             return None;
@@ -92,6 +106,7 @@ impl Tag {
         match encoding {
             Encoding::Hex => data_encoding::HEXLOWER.encode(bytes),
             Encoding::Base64 => data_encoding::BASE64.encode(bytes),
+            Encoding::Base64Url => BASE64URL_NOPAD.encode(bytes),
         }
     }
 }
@@ -108,8 +123,10 @@ pub(super) fn any_match(ours: impl Iterator<Item = Tag>, offered: &[Tag]) -> boo
 fn tag_length(algorithm: Algorithm) -> usize {
     match algorithm {
         Algorithm::Sha1 => 20,
-        Algorithm::Sha256 => 32,
-        Algorithm::Sha512 => LONGEST,
+        Algorithm::Md5 => 16,
+        Algorithm::Sha256 | Algorithm::SecretSha256 => 32,
+        // The others are no MACs: nothing is as long as what no MAC is ever compared with.
+        _ => LONGEST,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who may send: signatures and credentials.
+//! Who may send: signatures and credentials, addresses and rates.
 //!
 //! A source's [`Admission`] is compiled once from its [`Auth`]; the keys of its HMACs have then already been hashed, and a
 //! request clones their states instead of starting over. Everything that is written in the source must be proven, and what
@@ -14,7 +14,10 @@
 //! finish  what is signed after the body ──▶ every MAC against every signature offered ──▶ Ok, or WrongSignature
 //! ```
 //!
-//! Runs on the io thread of the connection. Nothing here allocates for a source of up to two secrets, a header of up to two
+//! What is not signed in that order (a form sorted by its fields, a signature in the body) or not by a MAC waits for the end
+//! of the body and allocates.
+//!
+//! Runs on the io thread of the connection. Nothing else here allocates for a source of up to two secrets, a header of up to two
 //! signatures and a credential of up to 96 bytes; nothing looks at a clock (the caller passes `now`); and no comparison with
 //! a secret takes a time that tells how much of it was right.
 //!
@@ -26,19 +29,41 @@ mod header;
 
 mod mac;
 
+mod public_key;
+
+mod keyring;
+
 mod timestamp;
 
 mod candidates;
 
 mod signature;
 
+mod json;
+
+mod form;
+
+mod url;
+
+mod whole;
+
 mod accepted;
+
+mod token;
+
+mod jwt;
 
 mod query;
 
 mod credentials;
 
+mod rate;
+
+mod senders;
+
 mod sign;
+
+mod sign_body;
 
 #[cfg(test)]
 mod tests;
@@ -49,34 +74,64 @@ use std::time::SystemTime;
 use http::Uri;
 use http::request::Parts;
 
-use crate::config::Auth;
+use crate::config::{Auth, Encoding, Proof, ProofAuth, Secret};
 use crate::refusal::Refusal;
+use accepted::Accepted;
 use credentials::Credentials;
 pub use error::AdmissionError;
+use jwt::{BodyHash, Jwt};
+pub(crate) use senders::{Sender, Senders};
 pub use sign::{Message, Signer};
 use signature::{OpenSignature, Signature};
+use token::{BodyToken, Token};
+use whole::WholeSignature;
 
 /// Who may send to a source.
 pub(crate) struct Admission {
-    signature: Option<Signature>,
+    proof: Option<ProviderProof>,
     credentials: Credentials,
+    verify_tokens: Option<Accepted>,
+}
+
+/// What the provider itself proves itself with.
+enum ProviderProof {
+    Signature(Box<Signature>),
+    Token(Token),
+    Jwt(Jwt),
 }
 
 impl Admission {
     /// Hashes keys and credentials into what requests are compared with. The secrets themselves are not kept.
     pub(crate) fn new(auth: &Auth) -> Result<Self, AdmissionError> {
-        let signature = auth.signature.as_ref().map(Signature::new).transpose()?;
-        Ok(Self { signature, credentials: Credentials::new(auth)? })
+        let verify_tokens = match auth.verify_token.as_slice() {
+            [] => None,
+            tokens => Some(Accepted::new("the verify token", b"", tokens)?),
+        };
+        let proof = auth.proof.as_ref().map(ProviderProof::new).transpose()?.flatten();
+        Ok(Self { proof, credentials: Credentials::new(auth)?, verify_tokens })
     }
 
-    /// Decides all that needs no body. Every kind of proof that the source asks for must be there.
-    pub(crate) fn head<'a>(&'a self, parts: &'a Parts, now: SystemTime) -> Result<BodyCheck<'a>, Refusal> {
+    /// Decides all that needs no body. Every kind of proof that the source asks for must be there. `tenant` is the segment of
+    /// the path that chooses among the secrets of tenants.
+    pub(crate) fn head<'a>(
+        &'a self,
+        parts: &'a Parts,
+        tenant: Option<&str>,
+        now: SystemTime,
+    ) -> Result<BodyCheck<'a>, Refusal> {
         self.credentials.check(&parts.headers, parts.uri.query())?;
-        let signature = match &self.signature {
-            Some(signature) => Some(signature.open(&parts.headers, now)?),
-            None => None,
-        };
-        Ok(BodyCheck { signature })
+        let (mut streamed, mut at_end) = (None, None);
+        match &self.proof {
+            None => {}
+            Some(ProviderProof::Signature(signature)) => {
+                let opened = signature.open(parts, tenant, now)?;
+                streamed = opened.streamed;
+                at_end = opened.whole.map(AtEnd::Signature);
+            }
+            Some(ProviderProof::Token(token)) => at_end = token.open(parts, tenant)?.map(AtEnd::Token),
+            Some(ProviderProof::Jwt(jwt)) => at_end = jwt.open(parts, tenant, now)?.map(AtEnd::Hash),
+        }
+        Ok(BodyCheck { streamed, at_end })
     }
 
     /// The target of a request as it may be recorded and logged: path and query without the credential in it.
@@ -89,23 +144,71 @@ impl Admission {
             None => Cow::Borrowed(target),
         }
     }
+
+    /// The MAC of a text under the source's first secret, written so: a provider's challenge wants it.
+    pub(crate) fn mac(&self, tenant: Option<&str>, text: &[u8], encoding: Encoding) -> Option<String> {
+        let Some(ProviderProof::Signature(signature)) = &self.proof else { return None };
+        let mut mac = signature.mac(tenant)?;
+        mac.update(text);
+        Some(mac.finish().encode(encoding, signature.scheme.algorithm))
+    }
+
+    /// Whether a handshake shows the source's verify token.
+    pub(crate) fn knows_verify_token(&self, token: &[u8]) -> bool {
+        self.verify_tokens.as_ref().is_some_and(|tokens| tokens.contains(token))
+    }
+
+    /// Takes the secret that the provider hands over. `false` if one is known already, or this can be none.
+    pub(crate) fn learn(&self, secret: &Secret) -> bool {
+        match &self.proof {
+            Some(ProviderProof::Signature(signature)) => signature.learn(secret),
+            Some(ProviderProof::Token(token)) => token.learn(secret),
+            Some(ProviderProof::Jwt(_)) | None => false,
+        }
+    }
 }
 
-/// A request whose head has passed; its body is hashed as it arrives.
+impl ProviderProof {
+    fn new(auth: &ProofAuth) -> Result<Option<Self>, AdmissionError> {
+        Ok(match &auth.proof {
+            Proof::Signature(scheme) => Some(Self::Signature(Box::new(Signature::new(scheme, auth)?))),
+            Proof::Token(place) => Some(Self::Token(Token::new(place, &auth.secrets)?)),
+            Proof::Jwt(scheme) => Some(Self::Jwt(Jwt::new(scheme, &auth.secrets)?)),
+            Proof::Own => None,
+        })
+    }
+}
+
+/// A request whose head has passed; its body is hashed as it arrives, or looked at when it is whole.
 pub(crate) struct BodyCheck<'a> {
-    signature: Option<OpenSignature<'a>>,
+    streamed: Option<OpenSignature<'a>>,
+    at_end: Option<AtEnd<'a>>,
+}
+
+enum AtEnd<'a> {
+    Signature(WholeSignature<'a>),
+    Token(BodyToken<'a>),
+    Hash(BodyHash),
 }
 
 impl BodyCheck<'_> {
     /// Takes in the next bytes of the body, as received.
     pub(crate) fn update(&mut self, frame: &[u8]) {
-        if let Some(signature) = &mut self.signature {
+        if let Some(signature) = &mut self.streamed {
             signature.update(frame);
         }
     }
 
-    /// The body is whole: was it signed by one who knows a secret of the source?
-    pub(crate) fn finish(self) -> Result<(), Refusal> {
-        self.signature.map_or(Ok(()), OpenSignature::finish)
+    /// The body is whole: was it sent by one who knows a secret of the source?
+    pub(crate) fn finish(self, body: &[u8]) -> Result<(), Refusal> {
+        if let Some(signature) = self.streamed {
+            signature.finish()?;
+        }
+        match &self.at_end {
+            None => Ok(()),
+            Some(AtEnd::Signature(signature)) => signature.finish(body),
+            Some(AtEnd::Token(token)) => token.finish(body),
+            Some(AtEnd::Hash(hash)) => hash.finish(body),
+        }
     }
 }

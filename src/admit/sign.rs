@@ -5,20 +5,31 @@
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use http::{HeaderName, HeaderValue};
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method, Request, Uri};
+use serde_json::Value;
 
-use super::AdmissionError;
 use super::mac::Mac;
-use super::signature::check_scheme;
-use crate::config::{Locator, Place, Preset, Scheme, Secret, SignatureForm, SignedPart, StampPlace, StampUnit};
+use super::signature::Signature;
+use super::{AdmissionError, whole};
+use crate::config::{
+    Locator, Place, Preset, Proof, ProofAuth, Scheme, Secret, Secrets, SignatureForm, SignaturePlace, SignedPart,
+    StampPlace, StampUnit, TokenPlace,
+};
 
 /// Signs messages as a provider does.
-#[derive(Clone)]
 pub struct Signer {
-    scheme: Scheme,
-    key: Mac,
+    pub(super) proof: SenderProof,
+    target: Uri,
     type_header: Option<TypeHeader>,
     id_header: Option<HeaderName>,
+}
+
+/// What a sender proves itself with.
+pub(super) enum SenderProof {
+    Signature(Box<Signature>, Box<Mac>),
+    Token(TokenPlace, Secret),
 }
 
 /// What is sent.
@@ -37,7 +48,12 @@ pub struct Message<'a> {
 impl Signer {
     /// Signs as this provider does, and says type and id in its headers if that is where it says them.
     pub fn preset(preset: &Preset, secret: &Secret) -> Result<Self, AdmissionError> {
-        let mut signer = Self::new(&preset.scheme, secret)?;
+        let mut signer = match &preset.proof {
+            Proof::Signature(scheme) => Self::new(scheme, secret)?,
+            Proof::Token(place) => Self::of(SenderProof::Token(place.clone(), secret.clone())),
+            Proof::Jwt(_) => return Err(AdmissionError::NoMac),
+            Proof::Own => return Err(AdmissionError::SignsNothing),
+        };
         signer.type_header = TypeHeader::find(&preset.event_type);
         signer.id_header = header_of(&preset.delivery_id).map(|(name, _)| name.clone());
         Ok(signer)
@@ -45,10 +61,48 @@ impl Signer {
 
     /// Signs by this scheme. A header that the scheme signs, and that is not the timestamp's, carries the message's id.
     pub fn new(scheme: &Scheme, secret: &Secret) -> Result<Self, AdmissionError> {
-        check_scheme(scheme)?;
         check_text(scheme)?;
-        let key = Mac::new(scheme.algorithm, &scheme.key, secret, 1)?;
-        Ok(Self { scheme: scheme.clone(), key, type_header: None, id_header: None })
+        if !scheme.algorithm.is_mac() {
+            return Err(AdmissionError::NoMac);
+        }
+        let auth = ProofAuth {
+            proof: Proof::Signature(Box::new(scheme.clone())),
+            secrets: Secrets::Of(vec![secret.clone()]),
+            public_url: Some("http://localhost".to_owned()),
+            key_id: None,
+        };
+        let signature = Signature::new(scheme, &auth)?;
+        let mac = signature.mac(None).ok_or(AdmissionError::NoMac)?;
+        Ok(Self::of(SenderProof::Signature(Box::new(signature), Box::new(mac))))
+    }
+
+    /// For providers that sign the URL: the public one, with its path and query.
+    #[must_use]
+    pub fn posting_to(mut self, url: &Uri) -> Self {
+        if let (SenderProof::Signature(signature, _), Some(scheme), Some(authority)) =
+            (&mut self.proof, url.scheme_str(), url.authority())
+        {
+            signature.public_url = format!("{scheme}://{authority}");
+        }
+        self.target = url.clone();
+        self
+    }
+
+    /// For providers that send or sign the id of a key.
+    #[must_use]
+    pub fn with_key_id(mut self, key_id: &str) -> Self {
+        if let SenderProof::Signature(signature, _) = &mut self.proof {
+            key_id.clone_into(&mut signature.key_id);
+        }
+        self
+    }
+
+    /// The content type of what this provider sends.
+    pub fn content_type(&self) -> &'static str {
+        match self.scheme() {
+            Some(scheme) if scheme.signed.contains(&SignedPart::Form) => "application/x-www-form-urlencoded",
+            _ => "application/json",
+        }
     }
 
     /// The headers that describe and prove this message, each once. A type or id that cannot stand in a header is left out.
@@ -68,23 +122,66 @@ impl Signer {
         if let (Some(header), Some(event_type)) = (&self.type_header, message.event_type) {
             put(&header.name, header.text(event_type));
         }
-        let signed = self.scheme.signed.iter().filter_map(|part| match part {
-            SignedPart::Header(name) => Some(name),
-            _ => None,
-        });
-        for name in signed.chain(&self.id_header) {
+        if let SenderProof::Signature(signature, _) = &self.proof {
+            for (name, value) in &signature.scheme.expects {
+                put(name, value);
+            }
+            if let Some(name) = &signature.scheme.key_id {
+                put(name, &signature.key_id);
+            }
+            for part in &signature.scheme.signed {
+                match part {
+                    SignedPart::Header(name) => put(name, message.id),
+                    SignedPart::ListedHeaders(name) => {
+                        let stamp = match self.stamp_place() {
+                            Some(StampPlace::Header(stamp)) => format!(",{stamp}"),
+                            _ => String::new(),
+                        };
+                        put(name, &format!("{name}{stamp}"));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        if let Some(name) = &self.id_header {
             put(name, message.id);
         }
-
-        let signature = self.signature(message.body, &stamp, &headers);
-        headers.extend(HeaderValue::from_str(&signature).map(|value| (self.scheme.header.clone(), value)));
+        match &self.proof {
+            SenderProof::Token(TokenPlace::Header(name), secret) => {
+                headers.extend(HeaderValue::from_bytes(secret.expose()).map(|value| (name.clone(), value)));
+            }
+            SenderProof::Signature(signature, _) => {
+                if let SignaturePlace::Headers(names) = &signature.scheme.place {
+                    let text = self.signature(message.body, &stamp, &headers);
+                    let value = HeaderValue::from_str(&text).ok();
+                    headers.extend(names.first().cloned().zip(value));
+                }
+            }
+            SenderProof::Token(TokenPlace::Json { .. }, _) => {}
+        }
         headers
+    }
+
+    fn of(proof: SenderProof) -> Self {
+        Self { proof, target: Uri::from_static("/"), type_header: None, id_header: None }
+    }
+
+    pub(super) fn scheme(&self) -> Option<&Scheme> {
+        match &self.proof {
+            SenderProof::Signature(signature, _) => Some(&signature.scheme),
+            SenderProof::Token(..) => None,
+        }
     }
 
     /// The text of the signature header. What is signed of the headers is what is sent in them.
     fn signature(&self, body: &[u8], stamp: &str, headers: &[(HeaderName, HeaderValue)]) -> String {
-        let mut mac = self.key.clone();
-        for part in &self.scheme.signed {
+        let SenderProof::Signature(signature, key) = &self.proof else { return String::new() };
+        if !signature.streams {
+            let item = serde_json::from_slice(body).unwrap_or(Value::Null);
+            return self.whole_signature((&item, body), stamp, headers);
+        }
+        let mut mac = Mac::clone(key);
+        for part in &signature.scheme.signed {
             match part {
                 SignedPart::Literal(text) => mac.update(text.as_bytes()),
                 SignedPart::Timestamp => mac.update(stamp.as_bytes()),
@@ -92,35 +189,80 @@ impl Signer {
                     let sent = headers.iter().filter(|(there, _)| there == name);
                     sent.for_each(|(_, value)| mac.update(value.as_bytes()));
                 }
-                SignedPart::Body => mac.update(body),
+                SignedPart::Method => mac.update(b"POST"),
+                SignedPart::Path => mac.update(self.target.path().as_bytes()),
+                SignedPart::Url => {
+                    mac.update(signature.public_url.as_bytes());
+                    mac.update(self.target.path_and_query().map_or("/", |target| target.as_str()).as_bytes());
+                }
+                SignedPart::KeyId => mac.update(signature.key_id.as_bytes()),
+                _ => mac.update(body),
             }
         }
-        let mac = mac.finish().encode(self.scheme.encoding, self.scheme.algorithm);
-        match (&self.scheme.form, self.stamp_place()) {
+        self.written(mac, stamp)
+    }
+
+    /// The same where the message has to be put together first.
+    pub(super) fn whole_signature(
+        &self,
+        body: (&Value, &[u8]),
+        stamp: &str,
+        headers: &[(HeaderName, HeaderValue)],
+    ) -> String {
+        let SenderProof::Signature(signature, key) = &self.proof else { return String::new() };
+        let parts = self.request(headers);
+        let target = self.target.path_and_query().map_or("/", |target| target.as_str());
+        let url = format!("{}{target}", signature.public_url);
+        let message = whole::message(signature, &parts, &url, body, Some(stamp.as_bytes())).unwrap_or_default();
+        let mut mac = Mac::clone(key);
+        mac.update(&message);
+        self.written(mac, stamp)
+    }
+
+    fn request(&self, headers: &[(HeaderName, HeaderValue)]) -> Parts {
+        let (mut parts, ()) = Request::new(()).into_parts();
+        parts.method = Method::POST;
+        parts.uri = self.target.clone();
+        parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type()));
+        for (name, value) in headers {
+            parts.headers.append(name, value.clone());
+        }
+        parts
+    }
+
+    /// A MAC in the form of the scheme.
+    fn written(&self, mac: Mac, stamp: &str) -> String {
+        let Some(scheme) = self.scheme() else { return String::new() };
+        let mac = mac.finish().encode(scheme.encoding, scheme.algorithm);
+        match (&scheme.form, self.stamp_place()) {
             (SignatureForm::Single { prefix }, _) => format!("{prefix}{mac}"),
-            (SignatureForm::Pairs { mac: key }, Some(StampPlace::Pair(pair))) => format!("{pair}={stamp},{key}={mac}"),
-            (SignatureForm::Pairs { mac: key }, _) => format!("{key}={mac}"),
+            (SignatureForm::Pairs { mac: key, separator }, Some(StampPlace::Pair(pair))) => {
+                format!("{pair}={stamp}{separator}{key}={mac}")
+            }
+            (SignatureForm::Pairs { mac: key, .. }, _) => format!("{key}={mac}"),
             (SignatureForm::Versions { version }, _) => format!("{version},{mac}"),
+            (SignatureForm::List, _) => mac,
         }
     }
 
-    fn stamp_place(&self) -> Option<&StampPlace> {
-        self.scheme.timestamp.as_ref().map(|stamp| &stamp.place)
+    pub(super) fn stamp_place(&self) -> Option<&StampPlace> {
+        self.scheme()?.timestamp.as_ref().map(|stamp| &stamp.place)
     }
 
     /// The text of the timestamp; of use only where the scheme has one.
-    fn stamp(&self, now: SystemTime) -> String {
-        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        match self.scheme.timestamp.as_ref().map(|stamp| stamp.unit) {
-            Some(StampUnit::Milliseconds) => now.as_millis().to_string(),
-            Some(StampUnit::Seconds) | None => now.as_secs().to_string(),
+    pub(super) fn stamp(&self, now: SystemTime) -> String {
+        let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        match self.scheme().and_then(|scheme| Some(scheme.timestamp.as_ref()?.unit)) {
+            Some(StampUnit::Milliseconds) => since.as_millis().to_string(),
+            Some(StampUnit::Rfc3339) => humantime::format_rfc3339_seconds(now).to_string(),
+            Some(StampUnit::Seconds) | None => since.as_secs().to_string(),
         }
     }
 }
 
 impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Signer").field("scheme", &self.scheme).finish_non_exhaustive()
+        f.debug_struct("Signer").field("scheme", &self.scheme()).finish_non_exhaustive()
     }
 }
 
@@ -156,11 +298,12 @@ fn header_of(locators: &[Locator]) -> Option<(&HeaderName, &Locator)> {
 
 /// What a scheme puts around its MACs must be able to stand in a header.
 fn check_text(scheme: &Scheme) -> Result<(), AdmissionError> {
-    let mut texts = vec![match &scheme.form {
+    let mut texts: Vec<&String> = match &scheme.form {
         SignatureForm::Single { prefix: text }
-        | SignatureForm::Pairs { mac: text }
-        | SignatureForm::Versions { version: text } => text,
-    }];
+        | SignatureForm::Pairs { mac: text, .. }
+        | SignatureForm::Versions { version: text } => vec![text],
+        SignatureForm::List => Vec::new(),
+    };
     if let Some(StampPlace::Pair(key)) = scheme.timestamp.as_ref().map(|stamp| &stamp.place) {
         texts.push(key);
     }

@@ -1,86 +1,198 @@
 //! One request against one signature scheme: what is signed goes through the MAC of every secret, in the scheme's order.
+//!
+//! Most schemes sign the body and what the head has; their bodies are hashed frame by frame, here. What must see the whole
+//! body first (a signature in it, its fields in another order, a public key) waits for its end, in `whole`.
 
 use std::time::SystemTime;
 
 use http::HeaderMap;
+use http::request::Parts;
 use smallvec::SmallVec;
 
-use super::AdmissionError;
 use super::candidates::Candidates;
 use super::header::lone;
+use super::keyring::Keyring;
 use super::mac::{Mac, Tag, any_match};
-use super::timestamp;
-use crate::config::{Scheme, SignatureAuth, SignatureForm, SignedPart, StampPlace};
+use super::public_key::PublicKey;
+use super::whole::WholeSignature;
+use super::{AdmissionError, timestamp};
+use crate::config::{Covers, ProofAuth, Scheme, Secret, SignatureForm, SignaturePlace, SignedPart, StampPlace};
 use crate::refusal::Refusal;
 
-/// A scheme with the key states of its secrets.
+/// A scheme with the keys of its source.
 pub(super) struct Signature {
-    scheme: Scheme,
-    keys: SmallVec<[Mac; 2]>,
+    pub(super) scheme: Scheme,
+    keys: Keys,
+    /// Scheme and authority that the provider signs; empty where it signs no URL.
+    pub(super) public_url: String,
+    pub(super) key_id: String,
+    /// Whether the body can be hashed as it comes.
+    pub(super) streams: bool,
+}
+
+/// Keys of either kind.
+enum Keys {
+    Macs(Box<Keyring<Macs>>),
+    Public(Keyring<Vec<PublicKey>>),
+}
+
+/// The keys for one request.
+#[derive(Clone, Copy)]
+pub(super) enum KeySet<'a> {
+    Macs(&'a [Mac]),
+    Public(&'a [PublicKey]),
+}
+
+pub(super) type Macs = SmallVec<[Mac; 2]>;
+
+/// What became of a head: one of both, which needs the body yet.
+pub(super) struct Opened<'a> {
+    pub(super) streamed: Option<OpenSignature<'a>>,
+    pub(super) whole: Option<WholeSignature<'a>>,
 }
 
 impl Signature {
-    pub(super) fn new(auth: &SignatureAuth) -> Result<Self, AdmissionError> {
-        let scheme = auth.scheme.clone();
-        check_scheme(&scheme)?;
-        if auth.secrets.is_empty() {
-            return Err(AdmissionError::NoSecret { of: "the signature" });
+    pub(super) fn new(scheme: &Scheme, auth: &ProofAuth) -> Result<Self, AdmissionError> {
+        check_scheme(scheme)?;
+        if scheme.signs_url() && auth.public_url.is_none() {
+            return Err(AdmissionError::NoPublicUrl);
         }
-        let keys = auth
-            .secrets
-            .iter()
-            .zip(1..)
-            .map(|(secret, nth)| Mac::new(scheme.algorithm, &scheme.key, secret, nth))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { scheme, keys })
+        let keys = if scheme.algorithm.is_mac() {
+            Keys::Macs(Box::new(Keyring::new(&auth.secrets, |secrets| macs(scheme, secrets))?))
+        } else {
+            let make = |(secret, nth): (&Secret, usize)| PublicKey::new(scheme.algorithm, &scheme.key, secret, nth);
+            Keys::Public(Keyring::new(&auth.secrets, |secrets| secrets.iter().zip(1..).map(make).collect())?)
+        };
+        Ok(Self {
+            streams: streams(scheme),
+            scheme: scheme.clone(),
+            keys,
+            public_url: auth.public_url.clone().unwrap_or_default(),
+            key_id: auth.key_id.clone().unwrap_or_default(),
+        })
     }
 
     /// Checks all that the head can tell and hashes what is signed before the body.
-    pub(super) fn open<'a>(&'a self, headers: &'a HeaderMap, now: SystemTime) -> Result<OpenSignature<'a>, Refusal> {
-        let candidates = Candidates::read(headers, &self.scheme)?;
-        let stamp = self.stamp(headers, &candidates)?;
+    pub(super) fn open<'a>(
+        &'a self,
+        parts: &'a Parts,
+        tenant: Option<&str>,
+        now: SystemTime,
+    ) -> Result<Opened<'a>, Refusal> {
+        self.check_expected(&parts.headers)?;
+        let keys = match (&self.keys, &self.scheme.place) {
+            (Keys::Macs(ring), SignaturePlace::Headers(names)) if self.streams => {
+                let keys = ring.get(tenant)?;
+                let candidates = Candidates::in_headers(&parts.headers, names, &self.scheme)?;
+                let streamed = self.stream(keys, parts, &candidates, now)?;
+                return Ok(Opened { streamed: Some(streamed), whole: None });
+            }
+            (Keys::Macs(ring), _) => KeySet::Macs(ring.get(tenant)?),
+            (Keys::Public(ring), _) => KeySet::Public(ring.get(tenant)?),
+        };
+        Ok(Opened { streamed: None, whole: Some(WholeSignature::open(self, keys, parts, now)?) })
+    }
+
+    fn stream<'a>(
+        &'a self,
+        keys: &Macs,
+        parts: &'a Parts,
+        candidates: &Candidates<'a>,
+        now: SystemTime,
+    ) -> Result<OpenSignature<'a>, Refusal> {
+        let offered = tags(&candidates.texts, &self.scheme)?;
+        let stamp = self.stamp(&parts.headers, candidates)?;
         if let (Some(text), Some(stamp)) = (stamp, &self.scheme.timestamp) {
             timestamp::check(text, stamp, now)?;
         }
-
-        let mut macs = self.keys.clone();
+        let mut macs = keys.clone();
         let mut after_body = SmallVec::new();
         let mut body_has_come = false;
         for part in &self.scheme.signed {
-            let bytes = match part {
-                SignedPart::Body => {
-                    body_has_come = true;
-                    continue;
+            if *part == SignedPart::Body {
+                body_has_come = true;
+                continue;
+            }
+            for bytes in self.of_head(part, parts, stamp)? {
+                if body_has_come {
+                    after_body.push(bytes);
+                } else {
+                    macs.iter_mut().for_each(|mac| mac.update(bytes));
                 }
-                SignedPart::Literal(text) => text.as_bytes(),
-                SignedPart::Timestamp => stamp.ok_or(Refusal::MalformedTimestamp)?,
-                SignedPart::Header(name) => {
-                    lone(headers, name, Refusal::AmbiguousSignature)?.ok_or(Refusal::MissingSignature)?
-                }
-            };
-            if body_has_come {
-                after_body.push(bytes);
-            } else {
-                macs.iter_mut().for_each(|mac| mac.update(bytes));
             }
         }
-        Ok(OpenSignature { macs, offered: candidates.tags, after_body })
+        Ok(OpenSignature { macs, offered, after_body })
     }
 
-    /// The timestamp's text, if the scheme has one.
-    fn stamp<'a>(&self, headers: &'a HeaderMap, found: &Candidates<'a>) -> Result<Option<&'a [u8]>, Refusal> {
+    /// The bytes of a part that stands in the head, in two pieces of which the second may be empty. Parts that do not are
+    /// for `whole`.
+    pub(super) fn of_head<'a>(
+        &'a self,
+        part: &'a SignedPart,
+        parts: &'a Parts,
+        stamp: Option<&'a [u8]>,
+    ) -> Result<[&'a [u8]; 2], Refusal> {
+        let target = || parts.uri.path_and_query().map_or("/", |target| target.as_str());
+        Ok(match part {
+            SignedPart::Literal(text) => [text.as_bytes(), b""],
+            SignedPart::Timestamp => [stamp.ok_or(Refusal::MalformedTimestamp)?, b""],
+            SignedPart::Header(name) => {
+                let value = lone(&parts.headers, name, Refusal::AmbiguousSignature)?;
+                [value.ok_or(Refusal::MissingSignature)?, b""]
+            }
+            SignedPart::Method => [parts.method.as_str().as_bytes(), b""],
+            SignedPart::Path => [parts.uri.path().as_bytes(), b""],
+            SignedPart::Url => [self.public_url.as_bytes(), target().as_bytes()],
+            SignedPart::KeyId => [self.key_id.as_bytes(), b""],
+            _ => [b"", b""],
+        })
+    }
+
+    /// The timestamp's text, if the scheme has one in the head.
+    pub(super) fn stamp<'a>(
+        &self,
+        headers: &'a HeaderMap,
+        found: &Candidates<'a>,
+    ) -> Result<Option<&'a [u8]>, Refusal> {
         let text = match self.scheme.timestamp.as_ref().map(|stamp| &stamp.place) {
-            None => return Ok(None),
+            None | Some(StampPlace::Json(_)) => return Ok(None),
             Some(StampPlace::Pair(_)) => found.stamp,
             Some(StampPlace::Header(name)) => lone(headers, name, Refusal::AmbiguousSignature)?,
         };
         text.map(Some).ok_or(Refusal::MalformedTimestamp)
     }
+
+    /// A MAC under the first secret, for answers to handshakes and for whoever plays the sender.
+    pub(super) fn mac(&self, tenant: Option<&str>) -> Option<Mac> {
+        let Keys::Macs(ring) = &self.keys else { return None };
+        ring.get(tenant).ok()?.first().cloned()
+    }
+
+    /// Takes a secret that the provider hands over. `false` if it is unfit or another is known.
+    pub(super) fn learn(&self, secret: &Secret) -> bool {
+        let secrets = std::slice::from_ref(secret);
+        match &self.keys {
+            Keys::Macs(ring) => macs(&self.scheme, secrets).is_ok_and(|keys| ring.learn(keys)),
+            Keys::Public(_) => false,
+        }
+    }
+
+    /// What names the scheme's version or the key must name those that are checked.
+    fn check_expected(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        for (name, value) in &self.scheme.expects {
+            if !headers.get_all(name).iter().all(|sent| sent.as_bytes() == value.as_bytes()) {
+                return Err(Refusal::MalformedSignature);
+            }
+        }
+        let Some(name) = &self.scheme.key_id else { return Ok(()) };
+        let sent = lone(headers, name, Refusal::AmbiguousSignature)?;
+        if sent == Some(self.key_id.as_bytes()) { Ok(()) } else { Err(Refusal::WrongSignature) }
+    }
 }
 
 /// A signature whose body is still arriving.
 pub(super) struct OpenSignature<'a> {
-    macs: SmallVec<[Mac; 2]>,
+    macs: Macs,
     offered: SmallVec<[Tag; 2]>,
     after_body: SmallVec<[&'a [u8]; 4]>,
 }
@@ -99,18 +211,55 @@ impl OpenSignature<'_> {
     }
 }
 
+/// Those of the texts that are MACs of the scheme, at least one.
+pub(super) fn tags(texts: &[&[u8]], scheme: &Scheme) -> Result<SmallVec<[Tag; 2]>, Refusal> {
+    let decoded = texts.iter().filter_map(|text| Tag::decode(text, scheme.encoding, scheme.algorithm));
+    let tags: SmallVec<[Tag; 2]> = decoded.collect();
+    if tags.is_empty() { Err(Refusal::MalformedSignature) } else { Ok(tags) }
+}
+
+fn macs(scheme: &Scheme, secrets: &[Secret]) -> Result<Macs, AdmissionError> {
+    let make = |(secret, nth): (&Secret, usize)| Mac::new(scheme.algorithm, &scheme.key, secret, nth);
+    secrets.iter().zip(1..).map(make).collect()
+}
+
+/// Whether everything but the body is in the head, and the signature too.
+fn streams(scheme: &Scheme) -> bool {
+    let in_head = |part: &SignedPart| {
+        matches!(
+            part,
+            SignedPart::Literal(_)
+                | SignedPart::Timestamp
+                | SignedPart::Header(_)
+                | SignedPart::Method
+                | SignedPart::Path
+                | SignedPart::Url
+                | SignedPart::KeyId
+                | SignedPart::Body
+        )
+    };
+    scheme.algorithm.is_mac()
+        && scheme.each.is_none()
+        && scheme.body_hash.is_none()
+        && matches!(scheme.place, SignaturePlace::Headers(_))
+        && !matches!(scheme.timestamp.as_ref().map(|stamp| &stamp.place), Some(StampPlace::Json(_)))
+        && scheme.signed.contains(&SignedPart::Body)
+        && scheme.signed.iter().all(in_head)
+}
+
 /// Whether a scheme can be computed at all.
 pub(super) fn check_scheme(scheme: &Scheme) -> Result<(), AdmissionError> {
-    let times = scheme.signed.iter().filter(|part| **part == SignedPart::Body).count();
-    if times != 1 {
+    let is_body = |part: &&SignedPart| matches!(part, SignedPart::Body | SignedPart::Form | SignedPart::SortedUrl);
+    let times = scheme.signed.iter().filter(is_body).count();
+    if times > 1 || (times == 0 && scheme.covers == Covers::Body) {
         return Err(AdmissionError::BodyNotOnce { times });
     }
     match scheme.timestamp.as_ref().map(|stamp| &stamp.place) {
         None if scheme.signed.contains(&SignedPart::Timestamp) => Err(AdmissionError::UnplacedTimestamp),
         Some(StampPlace::Pair(key)) => match &scheme.form {
-            SignatureForm::Pairs { mac } if mac != key => Ok(()),
+            SignatureForm::Pairs { mac, .. } if mac != key => Ok(()),
             _ => Err(AdmissionError::NoSuchPair { key: key.clone() }),
         },
-        None | Some(StampPlace::Header(_)) => Ok(()),
+        None | Some(StampPlace::Header(_) | StampPlace::Json(_)) => Ok(()),
     }
 }

@@ -11,14 +11,13 @@ use crate::refusal::Refusal;
 /// The clock is cut down to the stamp's unit first, as the sender's was: else a stamp of whole seconds would lose up to one
 /// second of its window.
 pub(super) fn check(text: &[u8], stamp: &Stamp, now: SystemTime) -> Result<(), Refusal> {
-    let sent = parse(text).ok_or(Refusal::MalformedTimestamp)?;
+    let sent = read(text, stamp.unit).ok_or(Refusal::MalformedTimestamp)?;
     // Before 1970 there is no stamp that could fit; everything is then from the future.
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let (sent, now) = match stamp.unit {
-        StampUnit::Seconds => (Duration::from_secs(sent), Duration::from_secs(now.as_secs())),
-        StampUnit::Milliseconds => {
-            (Duration::from_millis(sent), Duration::new(now.as_secs(), now.subsec_millis() * 1_000_000))
-        }
+    let now = match stamp.unit {
+        StampUnit::Seconds => Duration::from_secs(now.as_secs()),
+        StampUnit::Milliseconds => Duration::new(now.as_secs(), now.subsec_millis() * 1_000_000),
+        StampUnit::Rfc3339 => now,
     };
     if now.saturating_sub(sent) > stamp.tolerance {
         return Err(Refusal::StaleTimestamp);
@@ -27,6 +26,38 @@ pub(super) fn check(text: &[u8], stamp: &Stamp, now: SystemTime) -> Result<(), R
         return Err(Refusal::FutureTimestamp);
     }
     Ok(())
+}
+
+/// The time since the Unix epoch.
+fn read(text: &[u8], unit: StampUnit) -> Option<Duration> {
+    match unit {
+        StampUnit::Seconds => parse(text).map(Duration::from_secs),
+        StampUnit::Milliseconds => parse(text).map(Duration::from_millis),
+        StampUnit::Rfc3339 => rfc3339(text),
+    }
+}
+
+/// `2020-01-01T00:00:00-07:00`, `2023-07-19T14:56:51.616329898Z`: `humantime` reads those of Greenwich, the offset is
+/// counted here.
+fn rfc3339(text: &[u8]) -> Option<Duration> {
+    let text = std::str::from_utf8(text).ok().filter(|text| (20..=40).contains(&text.len()))?;
+    if text.ends_with('Z') {
+        return since_epoch(text);
+    }
+    let (local, offset) = text.split_at_checked(text.len() - 6)?;
+    let local = since_epoch(&format!("{local}Z"))?;
+    let &[sign, tens, ones, b':', minute_tens, minute_ones] = offset.as_bytes() else { return None };
+    let minutes = parse(&[tens, ones])?.checked_mul(60)? + parse(&[minute_tens, minute_ones])?;
+    let offset = Duration::from_secs(minutes * 60);
+    match sign {
+        b'+' => local.checked_sub(offset),
+        b'-' => local.checked_add(offset),
+        _ => None,
+    }
+}
+
+fn since_epoch(text: &str) -> Option<Duration> {
+    humantime::parse_rfc3339(text).ok()?.duration_since(UNIX_EPOCH).ok()
 }
 
 /// Decimal digits and nothing else: no sign, no space, no fraction.
@@ -88,6 +119,22 @@ mod tests {
         for text in ["", "-1", "+1700000000", " 1700000000", "1700000000 ", "1.7e9", "1700000000.5", "0x1", "१७"] {
             let now = Duration::from_secs(NOW);
             assert_eq!(window(text, StampUnit::Seconds, now), Err(Refusal::MalformedTimestamp), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn dates_are_read_with_their_offset() {
+        let at = |text| window(text, StampUnit::Rfc3339, Duration::from_secs(1_577_862_000));
+        for text in ["2020-01-01T00:00:00-07:00", "2020-01-01T07:00:00Z", "2020-01-01T07:00:00.616329898Z"] {
+            assert_eq!(at(text), Ok(()), "{text}");
+        }
+        assert_eq!(at("2020-01-01T12:30:00+05:30"), Ok(()));
+        assert_eq!(at("2020-01-01T00:00:00-06:00"), Err(Refusal::StaleTimestamp));
+        assert_eq!(at("2020-01-01T00:00:00-08:00"), Err(Refusal::FutureTimestamp));
+        for text in
+            ["", "2020-01-01", "1577862000", "2020-01-01T00:00:00", "2020-01-01T00:00:00*07:00", "2020-13-01T00:00:00Z"]
+        {
+            assert_eq!(at(text), Err(Refusal::MalformedTimestamp), "{text}");
         }
     }
 

@@ -8,7 +8,8 @@ use super::table::Table;
 use super::{ConfigFile, output};
 use crate::config::units::{WrittenDuration, WrittenSize};
 use crate::config::{
-    Auth, BacklogFull, Config, HttpSink, JournalConfig, RouteConfig, SinkConfig, SourceConfig, TypePattern, WhenFull,
+    BacklogFull, Config, HttpSink, JournalConfig, ListenConfig, RouteConfig, SinkConfig, SourceConfig, TypePattern,
+    WhenFull,
 };
 use crate::gateway::{Cores, Placement};
 
@@ -52,7 +53,7 @@ fn picture(config: &Config, placement: &Placement) -> String {
     let mut page = String::new();
     // Writing to a string cannot fail.
     let gateway = &config.gateway;
-    let listen: Vec<_> = gateway.listen.iter().map(ToString::to_string).collect();
+    let listen: Vec<_> = gateway.listen.iter().map(listener).collect();
     let admin = gateway.admin.map_or("off".to_owned(), |address| address.to_string());
     let _ = writeln!(page, "listen {}, admin {admin}", listen.join(" and "));
     let _ = writeln!(page, "{}", journal(&config.journal));
@@ -67,6 +68,12 @@ fn picture(config: &Config, placement: &Placement) -> String {
     let _ = writeln!(page, "{}", routes(config));
     let _ = write!(page, "{}", threads(config, placement));
     page
+}
+
+fn listener(listener: &ListenConfig) -> String {
+    let tls = if listener.tls.is_some() { " with TLS" } else { "" };
+    let proxy = if listener.proxy_protocol { " behind the PROXY protocol" } else { "" };
+    format!("{}{tls}{proxy}", listener.address)
 }
 
 /// What is acknowledged as durable, and for how long it is there.
@@ -87,7 +94,7 @@ fn sources(config: &Config) -> Table {
         table.row([
             source.name.clone(),
             source.path.clone(),
-            proof(&source.auth),
+            source.auth.to_string(),
             type_from(source),
             if source.type_signed { "yes" } else { "no" }.to_owned(),
             source.ack.to_string(),
@@ -96,26 +103,6 @@ fn sources(config: &Config) -> Table {
         ]);
     }
     table
-}
-
-fn proof(auth: &Auth) -> String {
-    let mut kinds = Vec::new();
-    if let Some(signature) = &auth.signature {
-        kinds.push(format!("signature in {}", signature.scheme.header));
-    }
-    if let Some(basic) = &auth.basic {
-        kinds.push(match &basic.url_parameter {
-            Some(name) => format!("basic, or ?{name}="),
-            None => "basic".to_owned(),
-        });
-    }
-    if let Some(key) = &auth.api_key {
-        kinds.push(format!("key in {}", key.header));
-    }
-    if !auth.bearer.is_empty() {
-        kinds.push("bearer token".to_owned());
-    }
-    if kinds.is_empty() { "NONE: anybody may send".to_owned() } else { kinds.join(" and ") }
 }
 
 fn type_from(source: &SourceConfig) -> String {
@@ -168,6 +155,9 @@ fn takes(route: &RouteConfig, config: &Config) -> String {
         .collect();
     if route.signed_type {
         parts.push("only signed types".to_owned());
+    }
+    for condition in &route.conditions {
+        parts.push(format!("where {}", condition.member));
     }
     parts.join(", ")
 }

@@ -23,13 +23,19 @@ mod output;
 
 mod presets;
 
+mod progress;
+
 mod route;
 
 mod run;
 
 mod send;
 
+mod show;
+
 mod table;
+
+mod tail;
 
 mod visible;
 
@@ -55,6 +61,8 @@ Examples:
   hookgate init github > hookgate.toml     a starter configuration
   hookgate check                           what it says, or all that is wrong with it
   hookgate run                             the gateway
+  hookgate show evt_1042                   what happened to an event
+  hookgate tail --source stripe            events as they come
   hookgate dead list                       what could not be delivered
   hookgate journal verify                  whether the journal is as it was written
   hookgate send --preset github --secret-env GITHUB_WEBHOOK_SECRET \\
@@ -69,14 +77,18 @@ enum Command {
     /// Prints a commented starter configuration
     Init(init::Init),
     /// Signs a payload as a provider would and posts it
-    Send(send::Send),
-    /// Lists the providers that hookgate knows
+    Send(Box<send::Send>),
+    /// Lists the providers that hookgate knows, or says what it knows of one
     Presets(presets::Presets),
     /// Looks at, pauses, resumes and forgets the routes of a running gateway
     Route(route::Route),
+    /// Tells what happened to one event: received, each route, each attempt
+    Show(show::Show),
+    /// Follows the events of a running gateway
+    Tail(tail::Tail),
     /// Looks at the events that could not be delivered
     Dead(dead::Dead),
-    /// Looks at the journal of a stopped gateway
+    /// Looks at the journal of a stopped gateway, and repairs it
     Journal(journal::Journal),
 }
 
@@ -98,8 +110,10 @@ pub fn main() -> ExitCode {
         Command::Check(check) => check.execute(),
         Command::Init(init) => init.execute(),
         Command::Send(send) => send.execute(),
-        Command::Presets(presets::Presets) => presets::Presets::execute(),
+        Command::Presets(presets) => presets.execute(),
         Command::Route(route) => route.execute(),
+        Command::Show(show) => show.execute(),
+        Command::Tail(tail) => tail.execute(),
         Command::Dead(dead) => dead.execute(),
         Command::Journal(journal) => journal.execute(),
     };

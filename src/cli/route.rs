@@ -4,14 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use bytes::Bytes;
 use clap::Subcommand;
-use http::header::AUTHORIZATION;
-use http::{HeaderValue, Method, StatusCode, Uri};
+use http::{Method, StatusCode};
 
 use super::client::{Answer, Request};
 use super::output;
 use super::table::Table;
+use crate::config::Secret;
 
 /// Options of `hookgate route`.
 #[derive(Debug, clap::Args)]
@@ -64,7 +63,7 @@ enum Verb {
 
 /// The admin listener of a running gateway.
 #[derive(Debug, clap::Args)]
-struct Admin {
+pub(super) struct Admin {
     /// The admin address of the gateway
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090", env = "HOOKGATE_ADMIN")]
     admin: String,
@@ -102,22 +101,23 @@ impl Route {
 impl Admin {
     /// The answer to a request, which must be 200.
     fn ask(&self, method: Method, path: &str) -> anyhow::Result<Answer> {
-        let url: Uri = format!("http://{}{path}", self.admin)
-            .parse()
-            .with_context(|| format!("{}{path} is no address and path", self.admin))?;
-        let mut headers = Vec::new();
-        if let Some(file) = &self.token_file {
-            let token = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-            let mut value = HeaderValue::try_from(format!("Bearer {}", token.trim_end()))
-                .with_context(|| format!("{} holds no token", file.display()))?;
-            value.set_sensitive(true);
-            headers.push((AUTHORIZATION, value));
-        }
-        let answer = Request { method, url, headers, body: Bytes::new() }.send()?;
+        let answer = self.request(method, path)?.send()?;
         if answer.status != StatusCode::OK {
             bail!("{}: {}", answer.status, answer.body.trim_end());
         }
         Ok(answer)
+    }
+
+    /// A request that is to be sent.
+    pub(super) fn request(&self, method: Method, path: &str) -> anyhow::Result<Request> {
+        let token = match &self.token_file {
+            Some(file) => {
+                let token = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+                Some(Secret::new(token.trim_ascii_end()))
+            }
+            None => None,
+        };
+        Ok(Request { method, ..Request::to_admin(&self.admin, token.as_ref(), path)? })
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::ConfigFile;
 use super::log::Log;
-use crate::config::Config;
+use crate::config::{Config, ListenConfig};
 use crate::gateway::{Cores, Gateway, Placement, Stopped};
 use crate::routes::Lost;
 
@@ -18,7 +18,7 @@ use crate::routes::Lost;
 #[command(after_help = "\
 Stops on SIGTERM or SIGINT: finishes what is in flight and exits 0, or 3 if events that were only in memory were lost.
 Stops by itself, and exits 1, if one of its threads breaks down.
-A second signal ends it at once.
+A second signal ends it at once. SIGHUP reads certificates again, as happens within a second of a change to them anyway.
 
 Examples:
   hookgate run
@@ -47,9 +47,10 @@ impl Run {
             survive_file_size_limits().and_then(|()| Signals::new()).context("cannot handle signals")?
         };
         let introduction = introduction(&config);
+        let schemes: Vec<_> = config.gateway.listen.iter().map(scheme).collect();
         let gateway = Gateway::builder().config(config).start()?;
-        for address in gateway.addresses() {
-            tracing::info!("listening on http://{address}");
+        for (address, scheme) in gateway.addresses().iter().zip(schemes) {
+            tracing::info!("listening on {scheme}://{address}");
         }
         if let Some(address) = gateway.admin_address() {
             tracing::info!("admin on http://{address}: /healthz /readyz /metrics /routes");
@@ -59,11 +60,16 @@ impl Run {
         }
 
         runtime.block_on(async {
-            let is_broken = tokio::select! {
-                () = signals.next() => false,
-                thread = fallen_thread(&gateway) => {
-                    tracing::error!(thread, "a thread has ended; this is a fault in hookgate. It stops, to be started again");
-                    true
+            let is_broken = loop {
+                tokio::select! {
+                    told = signals.next() => match told {
+                        Told::Reload => reload(&gateway),
+                        Told::Stop => break false,
+                    },
+                    thread = fallen_thread(&gateway) => {
+                        tracing::error!(thread, "a thread has ended; this is a fault in hookgate. It stops, to be started again");
+                        break true;
+                    }
                 }
             };
             tracing::info!("stopping: finishing what is in flight; a second signal ends at once");
@@ -74,7 +80,7 @@ impl Run {
                     let code = report(&stopped.context("the gateway broke down while it stopped")?);
                     Ok(if is_broken { ExitCode::FAILURE } else { code })
                 },
-                () = signals.next() => {
+                () = signals.next_stop() => {
                     tracing::warn!("ended by a second signal; what was only in memory may be lost");
                     Ok(ExitCode::from(EXIT_LOST))
                 }
@@ -112,6 +118,17 @@ fn introduction(config: &Config) -> Vec<String> {
     lines
 }
 
+fn scheme(listener: &ListenConfig) -> &'static str {
+    if listener.tls.is_some() { "https" } else { "http" }
+}
+
+fn reload(gateway: &Gateway) {
+    match gateway.reload_certificates() {
+        Ok(()) => tracing::info!("certificates were read again; the rest of the configuration needs a restart"),
+        Err(error) => tracing::error!(%error, "certificates cannot be used; those before stay in use"),
+    }
+}
+
 fn report(stopped: &Stopped) -> ExitCode {
     for Lost { route, events } in &stopped.lost {
         tracing::error!(route, events, "events were accepted into memory and not delivered; they are lost");
@@ -133,17 +150,35 @@ fn survive_file_size_limits() -> std::io::Result<()> {
 struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+}
+
+/// What a signal wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Stop,
+    Reload,
 }
 
 impl Signals {
     fn new() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> Told {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => Told::Stop,
+            _ = self.interrupt.recv() => Told::Stop,
+            _ = self.hangup.recv() => Told::Reload,
         }
+    }
+
+    /// The next that ends it.
+    async fn next_stop(&mut self) {
+        while self.next().await != Told::Stop {}
     }
 }

@@ -40,6 +40,12 @@ pub(super) struct Send {
     /// The delivery id, where the provider says it in a header; one is made up if this is left out
     #[arg(long, value_name = "ID", requires = "preset")]
     id: Option<String>,
+    /// The public URL, where the provider signs it and it is not the one to post to
+    #[arg(long, value_name = "URL", requires = "preset")]
+    public_url: Option<Uri>,
+    /// The id of the key, where the provider sends or signs one
+    #[arg(long, value_name = "ID", requires = "preset")]
+    key_id: Option<String>,
     /// One more header; may be given several times
     #[arg(short = 'H', long, value_name = "NAME: VALUE")]
     header: Vec<String>,
@@ -53,15 +59,21 @@ pub(super) struct Send {
 
 impl Send {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
-        let body = self.read_payload()?;
+        let mut body = self.read_payload()?;
         let mut headers = vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
         if let Some(preset) = self.preset {
-            let signer = Signer::preset(preset, &self.secret()?)?;
+            let signer = Signer::preset(preset, &self.secret()?)?
+                .posting_to(self.public_url.as_ref().unwrap_or(&self.url))
+                .with_key_id(self.key_id.as_deref().unwrap_or_default());
+            headers = vec![(CONTENT_TYPE, HeaderValue::from_static(signer.content_type()))];
             let now = SystemTime::now();
             let unix_ms = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
             let made_up = IdSource::new().next(unix_ms);
             let id = self.id.as_deref().unwrap_or_else(|| std::str::from_utf8(&made_up).unwrap_or_default());
             let event_type = self.event_type.as_deref();
+            if let Some(signed) = signer.body(&Message { body: &body, event_type, id, now })? {
+                body = signed;
+            }
             headers.extend(signer.headers(&Message { body: &body, event_type, id, now }));
         }
         for header in &self.header {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Ack, Pointer, TypePattern};
+use super::{Ack, Auth, Pointer, Proof, TokenPlace, TypePattern};
 
 impl fmt::Display for Ack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -19,6 +19,48 @@ impl fmt::Display for TypePattern {
             TypePattern::Any => f.write_str("*"),
             TypePattern::Exact(text) | TypePattern::Glob(text) => f.write_str(text),
             TypePattern::Under(prefix) => write!(f, "{prefix}*"),
+        }
+    }
+}
+
+/// What a request must prove. No secret is in it.
+impl fmt::Display for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut kinds = Vec::new();
+        if let Some(proof) = &self.proof {
+            kinds.push(proof.proof.to_string());
+        }
+        if let Some(basic) = &self.basic {
+            kinds.push(match &basic.url_parameter {
+                Some(name) => format!("basic, or ?{name}="),
+                None => "basic".to_owned(),
+            });
+        }
+        if let Some(key) = &self.api_key {
+            kinds.push(format!("key in {}", key.header));
+        }
+        if !self.bearer.is_empty() {
+            kinds.push("bearer token".to_owned());
+        }
+        if !self.client_names.is_empty() {
+            kinds.push(format!("certificate of {}", self.client_names.join(" or ")));
+        }
+        f.write_str(&if kinds.is_empty() { "NONE: anybody may send".to_owned() } else { kinds.join(" and ") })
+    }
+}
+
+/// What it is and where.
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Proof::Signature(scheme) => write!(f, "{} in {}", scheme.algorithm, scheme.place),
+            Proof::Token(TokenPlace::Header(name)) => write!(f, "token in {name}"),
+            Proof::Token(TokenPlace::Json { pointer, each: None }) => write!(f, "token in {pointer} of the body"),
+            Proof::Token(TokenPlace::Json { pointer, each: Some(each) }) => {
+                write!(f, "token in {pointer} of each of {each}")
+            }
+            Proof::Jwt(jwt) => write!(f, "JSON Web Token in {}", jwt.header),
+            Proof::Own => f.write_str("credentials that you choose"),
         }
     }
 }

@@ -3,13 +3,19 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::Secret;
+use ipnet::IpNet;
+
+use super::{ForwardedHeader, ListenConfig, Secret};
 
 /// Addresses, threads and limits of the gateway itself.
 #[derive(Debug, Clone)]
 pub struct GatewayConfig {
-    /// Where providers connect to. Port 0 takes a free one.
-    pub listen: Vec<SocketAddr>,
+    /// Where providers connect to.
+    pub listen: Vec<ListenConfig>,
+    /// Proxies that are believed when they say for whom they ask.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Where they say it.
+    pub forwarded_header: ForwardedHeader,
     /// Threads that receive; `None` stands for `"auto"`, half of the cores and at least one.
     pub io_threads: Option<usize>,
     /// Largest body in bytes, unless a source says otherwise. At most 1 GiB.
@@ -18,6 +24,10 @@ pub struct GatewayConfig {
     pub memory_budget: usize,
     /// Connections at once, over all threads.
     pub max_connections: usize,
+    /// Connections at once from one address that is no trusted proxy.
+    pub max_connections_per_address: usize,
+    /// Requests at once for one address, over HTTP/2 or through a trusted proxy.
+    pub max_requests_per_address: usize,
     /// A path on the traffic port that answers balancers: 200, or 503 while draining.
     pub health_path: String,
     /// From the first byte of a request's head, or from the accept, to its last.

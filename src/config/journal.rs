@@ -8,18 +8,25 @@ use std::time::Duration;
 pub struct JournalConfig {
     /// Its directory. One process at a time.
     pub dir: PathBuf,
-    /// The most it takes up in bytes, dead letters excepted. Where that is reached, senders are refused.
+    /// The most it takes up in bytes, dead letters and attempts excepted. Where that is reached, senders are refused.
     pub max_size: u64,
     /// What stays after every route is done with it, for replays.
     pub retain: RetainConfig,
     /// Bytes of one of its files.
     pub segment_size: u64,
+    /// The most that the log of attempts takes up beside it, in bytes; `None` for no log.
+    pub attempts: Option<u64>,
 }
 
 impl JournalConfig {
     /// Where the segments are, and the lock.
     pub(crate) fn events_dir(&self) -> PathBuf {
         self.dir.join("journal")
+    }
+
+    /// Where the log of attempts is.
+    pub(crate) fn attempts_dir(&self) -> PathBuf {
+        self.dir.join("attempts")
     }
 
     /// Where the dead letters are, a file for each route: `ROUTE.ndjson`.

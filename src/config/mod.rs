@@ -4,6 +4,8 @@
 //! loaded, names proven to exist. Whatever is wrong with a file is found before any of them exists, and all of it at once:
 //! every `Problem` names file, line and key and says what would be right.
 
+mod condition;
+
 mod display;
 
 mod document;
@@ -12,7 +14,11 @@ mod duplicates;
 
 mod gateway;
 
+mod handshake;
+
 mod journal;
+
+mod listen;
 
 mod load;
 
@@ -26,6 +32,8 @@ mod preset;
 
 mod problem;
 
+mod proof;
+
 mod read;
 
 mod route;
@@ -36,6 +44,8 @@ mod secret;
 
 mod source;
 
+mod split;
+
 mod starter;
 
 mod table;
@@ -44,26 +54,37 @@ mod template;
 
 pub(crate) mod units;
 
+mod xml_path;
+
 #[cfg(test)]
 mod tests;
 
+pub use condition::{Comparison, Condition, Number, Scalar, Test};
 pub use duplicates::DuplicatesConfig;
 pub use gateway::GatewayConfig;
+pub use handshake::{AnswerPart, Clue, Expected, Field, Handshake};
 pub use journal::{JournalConfig, RetainConfig};
+pub use listen::{CertificateFiles, ForwardedHeader, ListenConfig, TlsConfig};
 pub use pool::PoolConfig;
 pub use preset::{Preset, preset, presets};
 pub use problem::{Problem, Problems};
+pub use proof::{JwtScheme, Proof, TokenPlace};
 pub use route::{
     BacklogConfig, BacklogFull, BreakerConfig, FileSink, Fill, From, FromStart, HttpAuth, HttpSink, HttpTls,
     QueueConfig, RetryConfig, RouteConfig, SinkConfig, TypePattern, WhenFull,
 };
-pub use scheme::{Algorithm, Encoding, KeyForm, Scheme, SignatureForm, SignedPart, Stamp, StampPlace, StampUnit};
-pub use secret::Secret;
-pub use source::{
-    Ack, ApiKey, Auth, BasicAuth, Challenge, Locator, Place, Pointer, RefuseConfig, ReplyConfig, SignatureAuth,
-    SourceConfig,
+pub use scheme::{
+    Algorithm, Covers, Encoding, KeyForm, Scheme, SignatureForm, SignaturePlace, SignedPart, Stamp, StampPlace,
+    StampUnit,
 };
+pub use secret::{Secret, Secrets};
+pub use source::{
+    Ack, ApiKey, Attribute, Auth, BasicAuth, Locator, Place, Pointer, ProofAuth, RefuseConfig, ReplyConfig,
+    SendersConfig, SourceConfig,
+};
+pub use split::Split;
 pub use starter::starter;
+pub use xml_path::XmlPath;
 
 /// A whole configuration.
 #[derive(Debug, Clone)]

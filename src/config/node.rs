@@ -10,7 +10,7 @@ use toml::de::DeValue;
 use super::document::Spot;
 use super::nearest::{nearest, or_list};
 use super::table::Table;
-use super::units;
+use super::{Number, units};
 
 /// A value.
 pub(super) struct Node<'d> {
@@ -64,6 +64,19 @@ impl<'d> Node<'d> {
             self.spot.problem(format!("{written} is out of bounds"), help);
         }
         number
+    }
+
+    /// A number of any kind, if it is one.
+    pub(super) fn any_number(&self) -> Option<Number> {
+        match self.value {
+            DeValue::Integer(written) => {
+                i128::from_str_radix(written.as_str(), written.radix()).ok().map(Number::Whole)
+            }
+            DeValue::Float(written) => {
+                written.as_str().parse().ok().filter(|it: &f64| it.is_finite()).map(Number::Float)
+            }
+            _ => None,
+        }
     }
 
     /// `"auto"`, which is `None`, or a number of threads.

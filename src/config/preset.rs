@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::document::{Reading, Sheet};
 use super::problem::Problem;
 use super::table::Table;
-use super::{Challenge, DuplicatesConfig, Locator, Scheme, read};
+use super::{DuplicatesConfig, Handshake, Locator, Proof, RefuseConfig, ReplyConfig, Split, read};
 
 /// What a source starts from when it names a preset.
 #[derive(Debug, Clone)]
@@ -16,21 +16,35 @@ pub struct Preset {
     pub name: String,
     /// The provider's name as it writes it.
     pub provider: String,
-    /// How it signs.
-    pub scheme: Scheme,
+    /// What it proves itself with.
+    pub proof: Proof,
     /// Where the type is.
     pub event_type: Vec<Locator>,
     /// Where the delivery id is.
     pub delivery_id: Vec<Locator>,
-    /// The handshake, if there is one.
-    pub challenge: Option<Challenge>,
+    /// How a request is taken apart that carries several events; type and id are then those of each.
+    pub split: Option<Split>,
+    /// It sends CloudEvents.
+    pub cloudevents: bool,
+    /// Its handshakes.
+    pub handshakes: Vec<Handshake>,
+    /// The answer it expects, where any success would not do.
+    pub reply: Option<ReplyConfig>,
+    /// The answer to a forgery, where it expects another than 401.
+    pub refuse: RefuseConfig,
     /// What a source answers within, below what the provider waits.
     pub deadline: Duration,
     /// For how long a delivery id is remembered: not at all where the provider never tries again by itself, so that a
     /// delivery which somebody asked for again is delivered again.
     pub duplicates: DuplicatesConfig,
-    /// How long the provider waits and whether it tries again, in words.
+    /// How long the provider waits and whether it tries again, in words; empty where its document does not say.
     pub waits: String,
+    /// What makes it stop sending, in words; empty where nothing is known to.
+    pub stops: String,
+    /// Types worth knowing.
+    pub types: Vec<String>,
+    /// What else whoever uses it must know; empty if nothing.
+    pub note: String,
     /// Where all this is written.
     pub document: String,
 }
@@ -65,8 +79,16 @@ mod tests {
     fn the_table_parses() {
         let (presets, problems) = read_table();
         assert_eq!(problems, []);
-        let names: Vec<&str> = presets.iter().map(|preset| preset.name.as_str()).collect();
-        assert_eq!(names, ["github", "stripe", "slack", "shopify", "standard-webhooks"]);
+        assert!(presets.len() >= 60, "{}", presets.len());
+    }
+
+    #[test]
+    fn every_row_names_its_document_and_is_called_in_lower_case_with_hyphens() {
+        for preset in presets() {
+            assert!(preset.document.starts_with("https://"), "{}", preset.name);
+            let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            assert!(preset.name.chars().all(fits), "{}", preset.name);
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderName, StatusCode, Uri};
 
-use super::Secret;
+use super::{Condition, Secret};
 
 /// One route: match, queue, processor.
 #[derive(Debug, Clone)]
@@ -16,6 +16,8 @@ pub struct RouteConfig {
     pub from: Vec<From>,
     /// Take only events whose type a signature covers.
     pub signed_type: bool,
+    /// What their bodies must say, all of it.
+    pub conditions: Vec<Condition>,
     /// The index of its pool in [`super::Config::pools`].
     pub pool: usize,
     /// Deliveries at once, over all workers of the pool.
@@ -32,6 +34,8 @@ pub struct RouteConfig {
     pub from_start: FromStart,
     /// When and how often a failed delivery is tried again.
     pub retry: RetryConfig,
+    /// Failed events of the journal that may wait there for another attempt. With so many it takes no new ones.
+    pub max_parked: usize,
     /// When to stop trying a processor that is down.
     pub breaker: BreakerConfig,
     /// The processor.

@@ -25,3 +25,14 @@ impl fmt::Debug for Secret {
         f.write_str("Secret(…)")
     }
 }
+
+/// What senders to one source are checked with.
+#[derive(Debug, Clone)]
+pub enum Secrets {
+    /// Secrets of which any may have been used: more than one while rotating. Never empty.
+    Of(Vec<Secret>),
+    /// The path's `{tenant}` chooses among the secrets of each. Never empty.
+    OfTenants(Vec<(String, Vec<Secret>)>),
+    /// The provider hands it over in a handshake, once.
+    Learned,
+}

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use http::{HeaderName, StatusCode};
 
-use super::{DuplicatesConfig, Scheme, Secret};
+use ipnet::IpNet;
+
+use super::{DuplicatesConfig, Handshake, Proof, Secret, Secrets, Split, XmlPath};
 
 /// One endpoint that a provider posts to.
 #[derive(Debug, Clone)]
@@ -17,14 +19,20 @@ pub struct SourceConfig {
     pub preset: Option<String>,
     /// Who may send. Everything that is written here must be proven.
     pub auth: Auth,
+    /// From where, and how much.
+    pub senders: SendersConfig,
     /// Where the type may be, the first that is there counting.
     pub event_type: Vec<Locator>,
     /// Whether the source's signature covers the type wherever `event_type` may find it.
     pub type_signed: bool,
     /// Where the delivery id may be, likewise.
     pub delivery_id: Vec<Locator>,
-    /// A request that is answered in place and delivered to no route.
-    pub challenge: Option<Challenge>,
+    /// How a request is taken apart that carries several events; type and id are then those of each.
+    pub split: Option<Split>,
+    /// It takes CloudEvents: their headers are kept with an event.
+    pub cloudevents: bool,
+    /// Requests that are answered in place and delivered to no route, the first that fits.
+    pub handshakes: Vec<Handshake>,
     /// What the acknowledgement means.
     pub ack: Ack,
     /// Largest body in bytes.
@@ -37,30 +45,55 @@ pub struct SourceConfig {
     pub reply: ReplyConfig,
     /// The answer to a sender that did not prove itself.
     pub refuse: RefuseConfig,
-    /// Headers that are kept with the event, besides `content-type`.
+    /// A source that accepts nothing for so long is reported as silent.
+    pub expect_every: Option<Duration>,
+    /// Headers that are kept with the event, besides `content-type` and `content-encoding`.
     pub keep_headers: Vec<HeaderName>,
 }
 
 /// Who may send. `auth = "none"` leaves all of it empty.
 #[derive(Debug, Clone, Default)]
 pub struct Auth {
-    /// A signature over the request.
-    pub signature: Option<SignatureAuth>,
+    /// What the provider proves itself with: a signature, a token.
+    pub proof: Option<ProofAuth>,
     /// User and password.
     pub basic: Option<BasicAuth>,
     /// A key in a header of its own.
     pub api_key: Option<ApiKey>,
     /// Tokens, any of which may stand in `Authorization: Bearer`.
     pub bearer: Vec<Secret>,
+    /// Tokens, any of which a handshake may have to show.
+    pub verify_token: Vec<Secret>,
+    /// Names, in lower case, any of which may stand in the certificate that the sender's connection was made with.
+    pub client_names: Vec<String>,
 }
 
-/// A signature scheme with its secrets.
+/// From where a source takes requests, and how many.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SendersConfig {
+    /// Addresses that may send; empty for all.
+    pub allow: Vec<IpNet>,
+    /// Addresses that may not, even where `allow` has them.
+    pub deny: Vec<IpNet>,
+    /// Proven requests a second.
+    pub max_rate: Option<u32>,
+    /// Requests a second from one address, proven or not.
+    pub max_rate_per_address: Option<u32>,
+}
+
+/// What a provider proves itself with, and what that is checked against.
 #[derive(Debug, Clone)]
-pub struct SignatureAuth {
-    /// The scheme.
-    pub scheme: Scheme,
-    /// Secrets, any of which may have been used: more than one while rotating. Never empty.
-    pub secrets: Vec<Secret>,
+pub struct ProofAuth {
+    /// The proof; never [`Proof::Own`].
+    pub proof: Proof,
+    /// Secrets, or public keys.
+    pub secrets: Secrets,
+    /// The scheme and authority under which the provider knows this gateway: `https://hooks.example.com`. Always there where
+    /// the proof signs the URL.
+    pub public_url: Option<String>,
+    /// Which key, or what else the provider signs or sends and only the configuration knows. Always there where the proof
+    /// wants it.
+    pub key_id: Option<String>,
 }
 
 /// Basic credentials.
@@ -103,8 +136,44 @@ pub enum Place {
     Query(String),
     /// A string or number in a JSON body.
     Json(Pointer),
+    /// A field of a form.
+    Form(String),
+    /// An element or attribute of an XML body.
+    Xml(XmlPath),
+    /// An attribute of a CloudEvent; of `id` together with `source`, since only both are unique.
+    CloudEvent(Attribute),
     /// Fixed text.
     Constant(String),
+}
+
+impl Place {
+    /// Whether it is, or may be, in the body.
+    pub(crate) fn is_in_body(&self) -> bool {
+        match self {
+            Self::Json(_) | Self::Form(_) | Self::Xml(_) | Self::CloudEvent(_) => true,
+            Self::Header(_) | Self::Path(_) | Self::Query(_) | Self::Constant(_) => false,
+        }
+    }
+}
+
+/// An attribute of a CloudEvent, wherever the event's mode puts it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attribute {
+    /// Its name.
+    pub name: String,
+    /// Its header in binary mode.
+    pub header: HeaderName,
+    /// Its member in structured mode.
+    pub member: Pointer,
+}
+
+impl Attribute {
+    /// The attribute of this name: lower-case letters and digits.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        let header = HeaderName::from_bytes(format!("ce-{name}").as_bytes()).ok().filter(|_| is_name)?;
+        Some(Self { name: name.to_owned(), header, member: Pointer(vec![name.to_owned()]) })
+    }
 }
 
 /// A JSON pointer (RFC 6901), its segments unescaped.
@@ -133,17 +202,6 @@ fn unescape(segment: &str) -> Option<String> {
         text.push_str(rest);
     }
     Some(text)
-}
-
-/// A challenge that proves to the provider who owns the endpoint: answered with a member of its body.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Challenge {
-    /// The member that tells a challenge from an event.
-    pub when: Pointer,
-    /// Its value in a challenge.
-    pub is: String,
-    /// The member whose text is the answer, as `text/plain` with status 200.
-    pub echo: Pointer,
 }
 
 /// What a success answer promises.

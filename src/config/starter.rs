@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::Preset;
+use super::{Handshake, Preset, Proof};
 
 /// A configuration with a source for each preset, a route to a processor for each source and one to standard output.
 /// Without presets it has a source of a kind that any sender can be taught.
@@ -28,24 +28,45 @@ fn variable(preset: &Preset) -> String {
 }
 
 fn push_source(text: &mut String, preset: &Preset) {
+    let Preset { provider, name, document, .. } = preset;
+    let waits = if preset.waits.is_empty() { String::new() } else { format!(" It waits {}.", preset.waits) };
     // Writing to a String cannot fail.
     let _ = write!(
         text,
         r#"
-# {provider}. It waits {waits}.
+# {provider}.{waits}
 # {document}
 [[source]]
 name = "{name}"
 path = "/hooks/{name}"
 preset = "{name}"
-secret = {{ env = "{variable}" }}   # or {{ file = "…" }}; a list of these while the secret is rotated
-"#,
-        provider = preset.provider,
-        waits = preset.waits,
-        document = preset.document,
-        name = preset.name,
-        variable = variable(preset),
+"#
     );
+    let variable = variable(preset);
+    let learns = preset.handshakes.iter().any(|handshake| handshake.learn.is_some());
+    let line = match &preset.proof {
+        Proof::Own => {
+            format!(
+                "basic = {{ user = \"{name}\", password = {{ env = \"{variable}\" }} }}   # it signs nothing itself\n"
+            )
+        }
+        _ if learns => "# Its secret comes in its first request, and is kept.\n".to_owned(),
+        _ => format!(
+            "secret = {{ env = \"{variable}\" }}   # or {{ file = \"…\" }}; a list of these while the secret is rotated\n"
+        ),
+    };
+    text.push_str(&line);
+    if preset.handshakes.iter().any(Handshake::wants_verify_token) {
+        let _ = writeln!(text, "verify_token = {{ env = \"{variable}_TOKEN\" }}   # what you give it beside the URL");
+    }
+    if let Proof::Signature(scheme) = &preset.proof {
+        if scheme.signs_url() {
+            text.push_str("public_url = \"https://hooks.example.com\"   # it signs the URL that it posts to\n");
+        }
+        if scheme.wants_key_id() {
+            text.push_str("key_id = \"…\"   # see `hookgate presets show`\n");
+        }
+    }
 }
 
 fn push_route(text: &mut String, source: &str) {

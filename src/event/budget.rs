@@ -25,6 +25,11 @@ impl Budget {
         false
     }
 
+    /// Whether so much would be given now.
+    pub(crate) fn has_room_for(&self, bytes: usize) -> bool {
+        self.used().saturating_add(bytes) <= self.limit
+    }
+
     /// Gives back what [`Budget::take`] gave.
     pub(crate) fn give_back(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);

@@ -20,7 +20,7 @@ mod record;
 mod sequence;
 
 pub(crate) use budget::Budget;
-pub(crate) use id::IdSource;
+pub(crate) use id::{IdSource, id_time};
 pub(crate) use pool::{Draft, RecordPool};
 pub use record::Event;
 pub(crate) use record::{EventMeta, EventParts, Found, Piece};

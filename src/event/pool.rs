@@ -73,7 +73,15 @@ impl RecordPool {
 
     /// An empty draft. Allocates only when every buffer is out.
     pub(crate) fn draft(&self) -> Draft {
-        let bytes = self.free.try_recv().unwrap_or_else(|_| Vec::with_capacity(BUFFER_BYTES));
+        self.draft_in(self.free.try_recv().unwrap_or_else(|_| Vec::with_capacity(BUFFER_BYTES)))
+    }
+
+    /// An empty draft in a buffer of just this size: for one of many that come at once, and would empty the pool.
+    pub(crate) fn draft_of(&self, bytes: usize) -> Draft {
+        self.draft_in(Vec::with_capacity(bytes))
+    }
+
+    fn draft_in(&self, bytes: Vec<u8>) -> Draft {
         Draft {
             record: Record {
                 bytes,
@@ -109,6 +117,11 @@ impl Draft {
             *self.record.reserved.get_mut() += bytes;
         }
         granted
+    }
+
+    /// Whether the memory budget has room for `bytes` more. Nothing is taken.
+    pub(crate) fn has_room_for(&self, bytes: usize) -> bool {
+        self.record.home.as_ref().is_none_or(|home| home.budget.has_room_for(bytes))
     }
 
     /// Writes source, method and target (without credentials).
@@ -174,8 +187,7 @@ impl Draft {
         self.record.id = if let Some(found) = meta.id {
             self.place(found)
         } else {
-            let unix = received.duration_since(UNIX_EPOCH).unwrap_or_default();
-            self.append(&ids.next(unix.as_millis() as u64))
+            self.append(&ids.next(IdSource::unix_ms(received)))
         };
         Event(Arc::new(self.record))
     }

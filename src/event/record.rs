@@ -246,3 +246,26 @@ pub(crate) struct EventMeta<'head> {
     pub(crate) event_type: Option<Found<'head>>,
     pub(crate) id: Option<Found<'head>>,
 }
+
+impl EventMeta<'_> {
+    /// The same for an event whose body is another than the one that was looked into, which is this.
+    #[must_use]
+    pub(crate) fn detached_from(mut self, body: &[u8]) -> Self {
+        for found in [&mut self.event_type, &mut self.id].into_iter().flatten() {
+            found.piece.detach(body);
+            if let Some(appended) = &mut found.appended {
+                appended.detach(body);
+            }
+        }
+        self
+    }
+}
+
+impl Piece<'_> {
+    fn detach(&mut self, body: &[u8]) {
+        if let Piece::Body(range) = self {
+            let text = body.get(range.clone()).unwrap_or_default();
+            *self = Piece::Decoded(String::from_utf8_lossy(text).into_owned());
+        }
+    }
+}

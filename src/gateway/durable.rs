@@ -6,7 +6,9 @@ use std::time::SystemTime;
 
 use crate::config::{Ack, Config, SourceConfig};
 use crate::event::{Event, Sequence};
-use crate::journal::{IdWindow, Journal, JournalError, Reader, Recovered, RouteProgress, Settings};
+use crate::journal::{
+    IdWindow, Journal, JournalError, ParkOutcome, Parked, ReadParked, Reader, Recovered, RouteProgress, Settings,
+};
 use crate::routes::{Log, LogError, Progress};
 
 /// Opens the journal if a source is durable, or if there is one from when a source was: its events are still owed.
@@ -94,13 +96,26 @@ impl Log for JournalLog {
         self.journal.forget(route);
     }
 
-    fn save(&mut self, progress: Vec<(Arc<str>, Progress)>) {
+    fn save(&mut self, progress: Vec<(Arc<str>, Progress)>, settled: Vec<Sequence>) {
         let encoded = progress.into_iter().map(|(route, progress)| {
             let mut done = Vec::new();
             progress.encode(&mut done);
             (route, RouteProgress { position: progress.position(), done })
         });
-        self.journal.save_progress(encoded.collect());
+        self.journal.save_progress(encoded.collect(), settled);
+    }
+
+    fn park(&mut self, parking: Vec<Parked>) {
+        self.journal.park(parking);
+    }
+
+    fn take_park_outcomes(&mut self) -> Vec<ParkOutcome> {
+        self.journal.take_park_outcomes()
+    }
+
+    fn read_parked(&mut self, place: Sequence) -> Result<ReadParked, LogError> {
+        let read = self.reader.read_parked(place).map_err(LogError::new)?;
+        read.ok_or_else(|| LogError::new(format!("there is no parked event with the sequence {place}")))
     }
 
     fn release_before(&mut self, lowest: Sequence) {

@@ -1,47 +1,84 @@
 //! The way of one request, from its head to its answer. Runs on an io thread: a request may wait for its receipt from the
 //! journal, the thread never does.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
+use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use http::request::Parts;
 use http::{Method, Response};
 
+use super::batch::Batch;
+use super::learned;
 use super::refusal_log::RefusalLog;
 use super::sources::{Found, Source, Sources};
 use super::wakes::PendingWakes;
+use crate::admit::Sender;
 use crate::config::Ack;
 use crate::counters::IoCounters;
-use crate::event::{Budget, Draft, Event, IdSource, RecordPool};
-use crate::journal::{Entrance, Outcome};
-use crate::listen::{Answerer, Request, SharedStage, Stage};
+use crate::event::{Budget, Event, IdSource, RecordPool};
+use crate::failpoint;
+use crate::journal::{Entrance, Outcome, Receipt};
+use crate::listen::{Answerer, Clients, PendingBody, Request, SharedStage, Stage};
 use crate::refusal::Refusal;
-use crate::reply::{self, ReplyBody};
+use crate::reply::{self, Asked, Handshaken, ReplyBody};
 use crate::routes;
+use crate::sniff::{Coding, InflateError, UnknownCoding};
 
 /// What an io thread needs to answer requests.
 pub(super) struct Intake {
     sources: Arc<Sources>,
-    records: RecordPool,
-    ids: RefCell<IdSource>,
+    pub(super) records: RecordPool,
+    pub(super) ids: RefCell<IdSource>,
+    /// The last body that was inflated: its memory is for the next.
+    inflated: Cell<Vec<u8>>,
     /// Where durable events go; `None` where no source is durable.
     journal: Option<Entrance>,
-    routes: Rc<RefCell<routes::Intake>>,
-    wakes: Rc<PendingWakes>,
-    counters: Arc<IoCounters>,
+    pub(super) routes: Rc<RefCell<routes::Intake>>,
+    pub(super) wakes: Rc<PendingWakes>,
+    pub(super) counters: Arc<IoCounters>,
     refusals: RefCell<RefusalLog>,
     stage: SharedStage,
+    clients: Arc<Clients>,
+}
+
+/// A buffer with an inflated body, which goes back for the next when it is dropped, unless it has grown beyond
+/// [`INFLATED_KEPT_BYTES`].
+struct Inflated<'home> {
+    bytes: Vec<u8>,
+    home: &'home Cell<Vec<u8>>,
+}
+
+const INFLATED_KEPT_BYTES: usize = 1 << 20;
+
+impl Deref for Inflated<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Inflated<'_> {
+    fn drop(&mut self) {
+        if self.bytes.capacity() <= INFLATED_KEPT_BYTES {
+            self.home.set(std::mem::take(&mut self.bytes));
+        }
+    }
 }
 
 /// How a request to a source ended, if it was not refused.
-enum Taken {
+pub(super) enum Taken {
     /// An event, now with its routes.
     Event(Response<ReplyBody>),
     /// A handshake, answered in place.
     Handshake(Response<ReplyBody>),
 }
+
+/// Bytes of the largest body that is read of a sender who has not proven anything, in search of a handshake.
+const UNPROVEN_BODY_MAX: usize = 16 * 1024;
 
 /// A refusal for want of a receipt leaves so long before the source's deadline: a sweep may be this late.
 const ANSWER_MARGIN: Duration = Duration::from_millis(100);
@@ -55,6 +92,7 @@ impl Intake {
         routes: routes::Intake,
         counters: Arc<IoCounters>,
         stage: SharedStage,
+        clients: Arc<Clients>,
     ) -> Self {
         let routes = Rc::new(RefCell::new(routes));
         let wakes = Rc::new(PendingWakes::default());
@@ -64,37 +102,66 @@ impl Intake {
             sources,
             records: RecordPool::new(budget),
             ids: RefCell::new(IdSource::new()),
+            inflated: Cell::default(),
             journal,
             routes,
             wakes,
             counters,
             stage,
+            clients,
         }
     }
 
     /// What needs no body is decided before the body is polled: only then does hyper send `100 Continue`.
     async fn take(&self, at: usize, source: &Source, request: Request) -> Result<Taken, Refusal> {
         let started = request.started();
+        let sender = Sender { address: request.client(), names: request.client_names(), at: started };
+        source.senders.check(sender)?;
         let (mut head, body) = request.split();
+        let asked =
+            Asked { head: &head, body: b"", tenant: source.tenant(head.uri.path()), admission: &source.admission };
+        if let Some(handshake) = source.handshakes.by_head(asked) {
+            return Self::shake_hands(source, handshake?).await;
+        }
         if head.method != Method::POST {
             return Err(Refusal::WrongMethod);
         }
         body.check_length(source.max_body)?;
         let now = SystemTime::now();
-        let mut proof = source.admission.head(&head, now)?;
+        let mut proof = match source.admission.head(&head, asked.tenant, now) {
+            Ok(proof) => proof,
+            Err(refusal) if source.handshakes.may_be_in_unproven_body(&head.method) => {
+                return self.look_into_unproven(source, asked, body, refusal).await;
+            }
+            Err(refusal) => return Err(refusal),
+        };
         if source.ack == Ack::Durable && self.routes.borrow().is_refused(at) {
             return Err(Refusal::BacklogFull);
         }
+        let coding = Coding::of(&head.headers).map_err(|UnknownCoding| Refusal::UnsupportedEncoding)?;
 
         let mut draft = self.records.draft();
         source.write_head(&head, &mut draft);
-        body.read(source.max_body, &mut draft, |frame| proof.update(frame)).await?;
-        proof.finish()?;
+        body.read(source.max_body, &mut draft, (&self.clients, &source.share), |frame| proof.update(frame)).await?;
+        proof.finish(draft.body())?;
+        source.senders.count(started)?;
 
-        if let Some(answer) = source.challenge_answer(draft.body()) {
-            return Ok(Taken::Handshake(reply::challenge(answer)));
+        let inflated = match coding.filter(|_| source.reads_bodies()) {
+            Some(coding) => Some(self.inflate(coding, source.max_body, draft.body())?),
+            None => None,
+        };
+        let body = inflated.as_deref().unwrap_or(draft.body());
+        if let Some(handshake) = source.handshakes.proven(Asked { body, ..asked }) {
+            return Self::shake_hands(source, handshake?).await;
         }
-        let event = self.seal(source, &head, draft, now);
+        if let Some(items) = source.items(&head, body)? {
+            return self.take_items(at, source, Batch { head: &head, body, received: now, started }, items).await;
+        }
+        let mut meta = source.sniff(&head, body);
+        if inflated.is_some() {
+            meta = meta.detached_from(body);
+        }
+        let event = draft.seal(meta, source.type_signed, (Instant::now(), now), &mut self.ids.borrow_mut());
         let matched = match source.ack {
             Ack::Memory => Some(self.hand_over(at, &event)?),
             Ack::Durable => self.make_safe(at, source, &event, started).await?,
@@ -103,10 +170,51 @@ impl Intake {
         Ok(Taken::Event(source.reply.accepted(event.id(), event.event_type(), std::mem::take(&mut head.headers))))
     }
 
-    /// Gives a proven request its type and id.
-    fn seal(&self, source: &Source, head: &Parts, draft: Draft, now: SystemTime) -> Event {
-        let meta = source.sniff(head, draft.body());
-        draft.seal(meta, source.type_signed, (Instant::now(), now), &mut self.ids.borrow_mut())
+    /// Some providers do not sign their handshakes, which then have to be told by a small body.
+    async fn look_into_unproven(
+        &self,
+        source: &Source,
+        asked: Asked<'_>,
+        body: PendingBody,
+        refusal: Refusal,
+    ) -> Result<Taken, Refusal> {
+        let most = source.max_body.min(UNPROVEN_BODY_MAX);
+        body.check_length(most).map_err(|_| refusal)?;
+        let mut draft = self.records.draft();
+        body.read(most, &mut draft, (&self.clients, &source.share), |_| {}).await?;
+        match source.handshakes.by_unproven_body(Asked { body: draft.body(), ..asked }) {
+            Some(handshake) => Self::shake_hands(source, handshake?).await,
+            None => Err(refusal),
+        }
+    }
+
+    /// Answers a handshake. A secret that comes with it is kept first, by a thread that may wait for the disk.
+    async fn shake_hands(source: &Source, handshake: Handshaken) -> Result<Taken, Refusal> {
+        if let (Some(secret), Some(file)) = (handshake.secret, &source.learns_to) {
+            let (kept, file) = (secret.clone(), file.clone());
+            let keeping = tokio::task::spawn_blocking(move || learned::keep(&file, &kept));
+            match keeping.await {
+                Ok(Ok(())) => {
+                    source.admission.learn(&secret);
+                }
+                Ok(Err(error)) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                    return Err(Refusal::WrongCredentials);
+                }
+                Ok(Err(_)) | Err(_) => return Err(Refusal::JournalFailed),
+            }
+            tracing::info!(source = source.name, "the provider has handed over its secret");
+        }
+        Ok(Taken::Handshake(handshake.answer))
+    }
+
+    /// What a compressed body says. The event keeps it as it came.
+    fn inflate(&self, coding: Coding, max: usize, body: &[u8]) -> Result<Inflated<'_>, Refusal> {
+        let mut inflated = Inflated { bytes: self.inflated.take(), home: &self.inflated };
+        match coding.inflate(body, max, &mut inflated.bytes) {
+            Ok(()) => Ok(inflated),
+            Err(InflateError::Malformed) => Err(Refusal::MalformedEncoding),
+            Err(InflateError::TooLarge) => Err(Refusal::InflatesTooMuch),
+        }
     }
 
     /// Hands an event to its routes, which take it into memory. Returns how many there are.
@@ -124,18 +232,37 @@ impl Intake {
         event: &Event,
         started: Instant,
     ) -> Result<Option<usize>, Refusal> {
+        let outcome = self.submit(at, source, event, started)?.await;
+        self.matched(at, event, outcome)
+    }
+
+    /// Hands an event to the journal.
+    pub(super) fn submit(
+        &self,
+        at: usize,
+        source: &Source,
+        event: &Event,
+        started: Instant,
+    ) -> Result<Receipt, Refusal> {
         let journal = self.journal.as_ref().ok_or(Refusal::JournalFailed)?;
         let deadline = started + source.deadline.saturating_sub(ANSWER_MARGIN);
-        match journal.submit(event.clone(), at, deadline, source.remembers_ids).await {
+        Ok(journal.submit(event.clone(), at, deadline, source.remembers_ids))
+    }
+
+    /// How many routes match an event of which the journal has said this; `None` for a duplicate.
+    pub(super) fn matched(&self, at: usize, event: &Event, outcome: Outcome) -> Result<Option<usize>, Refusal> {
+        failpoint::pass("answer.ready");
+        match outcome {
             Outcome::Safe(_) => Ok(Some(self.routes.borrow_mut().count_matches(at, event))),
             Outcome::Duplicate => Ok(None),
             Outcome::Refused(refusal) => Err(refusal),
         }
     }
 
-    fn count(&self, at: usize, event: &Event, matched: Option<usize>) {
+    pub(super) fn count(&self, at: usize, event: &Event, matched: Option<usize>) {
         let counters = self.counters.source(at);
         counters.accepted.increment();
+        counters.last_accepted.set(event.received().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs());
         counters.body_bytes.add(event.body().len() as u64);
         match matched {
             None => counters.duplicates.increment(),
@@ -150,9 +277,9 @@ impl Intake {
         at: usize,
         source: &Source,
         ending: Result<Taken, Refusal>,
-        request: (Instant, std::net::SocketAddr),
+        request: (Instant, IpAddr),
     ) -> (Response<ReplyBody>, Instant) {
-        let (started, peer) = request;
+        let (started, client) = request;
         let ready = Instant::now();
         let latency = ready.saturating_duration_since(started);
         let counters = self.counters.source(at);
@@ -172,7 +299,7 @@ impl Intake {
             }
             Err(refusal) => {
                 counters.refused.note(refusal);
-                self.refusals.borrow_mut().note(Some((at, &source.name)), refusal, peer, ready);
+                self.refusals.borrow_mut().note(Some((at, &source.name)), refusal, client, ready);
                 source.reply.refused(refusal)
             }
         };
@@ -180,10 +307,10 @@ impl Intake {
     }
 
     /// Refuses a request that no source was found for.
-    fn turn_away(&self, refusal: Refusal, peer: std::net::SocketAddr) -> (Response<ReplyBody>, Instant) {
+    fn turn_away(&self, refusal: Refusal, client: IpAddr) -> (Response<ReplyBody>, Instant) {
         let now = Instant::now();
         self.counters.listen.refused.note(refusal);
-        self.refusals.borrow_mut().note(None, refusal, peer, now);
+        self.refusals.borrow_mut().note(None, refusal, client, now);
         (reply::refused(refusal), now)
     }
 }
@@ -192,14 +319,14 @@ impl Answerer for Intake {
     type Body = ReplyBody;
 
     async fn answer(&self, request: Request) -> (Response<ReplyBody>, Instant) {
-        let (started, peer) = (request.started(), request.peer());
+        let (started, client) = (request.started(), request.client());
         let found = request.check_head().and_then(|()| self.sources.find(request.head().uri.path()));
         let (mut answer, ready) = match found {
-            Err(refusal) => self.turn_away(refusal, peer),
+            Err(refusal) => self.turn_away(refusal, client),
             Ok(Found::Health) => (reply::health(self.stage.get() == Stage::Running), Instant::now()),
             Ok(Found::Source(at, source)) => {
                 let ending = self.take(at, source, request).await;
-                self.conclude(at, source, ending, (started, peer))
+                self.conclude(at, source, ending, (started, client))
             }
         };
         // Looked at now: a stop may have begun while the body came.

@@ -6,13 +6,21 @@
 //! control  admin
 //! ```
 
+mod batch;
+
+mod control;
+
 mod durable;
 
 mod intake;
 
+mod learned;
+
 mod placement;
 
 mod refusal_log;
+
+mod silence;
 
 mod sources;
 
@@ -24,20 +32,22 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 pub(crate) use placement::{Cores, Placement};
 
+use self::control::Control;
 use self::durable::JournalLog;
 use self::intake::Intake;
+use self::silence::SilenceWatch;
 use self::sources::Sources;
-use crate::admin::{Admin, Observed, ObservedSource};
+use crate::admin::{Admin, Archive, Observed, ObservedSource};
 use crate::admit::AdmissionError;
 use crate::config::{Config, GatewayConfig, SinkConfig, SourceConfig};
 use crate::counters::IoCounters;
 use crate::event::Budget;
 use crate::journal::Journal;
-use crate::listen::{IoThread, Limits, SharedStage, Sockets, Stage};
+use crate::listen::{Clients, IoThread, Limits, SharedStage, Sockets, Stage, Tls};
 use crate::routes::{Delivery, Lost, Routes};
 use crate::sinks::{self, Handler, HandlerError};
 
@@ -45,12 +55,16 @@ use crate::sinks::{self, Handler, HandlerError};
 #[derive(Debug)]
 pub struct Gateway {
     addresses: Vec<SocketAddr>,
-    admin: Option<Admin>,
+    admin: Option<SocketAddr>,
+    control: Option<Control>,
+    tls: Vec<Arc<Tls>>,
     stage: SharedStage,
     io: Vec<JoinHandle<()>>,
     routes: Arc<Routes>,
     /// `None` where no source is durable and there is nothing left from when one was.
     journal: Option<Arc<Journal>>,
+    /// `None` where nothing is expected of any source.
+    silence: Option<SilenceWatch>,
     limits: GatewayConfig,
 }
 
@@ -149,35 +163,42 @@ impl Builder {
         let budget = Arc::new(Budget::new(config.gateway.memory_budget));
         let counters: Vec<_> = placement.io.iter().map(|_| Arc::new(IoCounters::new(sources.len()))).collect();
 
+        let observed = Observed {
+            stage: stage.clone(),
+            sources: config.sources.iter().map(observed_source).collect(),
+            io: counters.clone(),
+            routes: Arc::clone(&routes),
+            journal: journal.clone(),
+            budget: Arc::clone(&budget),
+            archive: Arc::new(Archive::new(&config)),
+            since: SystemTime::now(),
+        };
+        let silence = SilenceWatch::start(&observed).map_err(StartError::Thread)?;
         let admin = match config.gateway.admin {
             None => None,
             Some(address) => {
-                let observed = Observed {
-                    stage: stage.clone(),
-                    sources: config.sources.iter().map(observed_source).collect(),
-                    io: counters.clone(),
-                    routes: Arc::clone(&routes),
-                    journal: journal.clone(),
-                    budget: Arc::clone(&budget),
-                };
-                Some(
-                    Admin::start(address, config.gateway.admin_token.clone(), observed)
-                        .map_err(StartError::resource)?,
-                )
+                Some(Admin::bind(address, config.gateway.admin_token.clone(), observed).map_err(StartError::resource)?)
             }
         };
+        let admin_address = admin.as_ref().map(Admin::address);
+        let control = Control::start(admin, sockets.tls()).map_err(StartError::Thread)?;
 
-        let thread = IoThread::new(Limits::from(&config.gateway), config.gateway.max_connections, stage.clone());
+        let clients = Arc::new(Clients::new(&config.gateway));
+        let (limits, connections) = (Limits::from(&config.gateway), config.gateway.max_connections);
+        let thread = IoThread::new(limits, connections, stage.clone(), Arc::clone(&clients));
         // From here on an error drops the gateway, which ends the threads that it has.
         let io = Vec::with_capacity(counters.len());
-        let mut gateway = Gateway { addresses, admin, stage, io, routes, journal, limits: config.gateway };
+        let tls = sockets.tls();
+        let (admin, limits) = (admin_address, config.gateway);
+        let mut gateway = Gateway { addresses, admin, control, tls, stage, io, routes, journal, silence, limits };
         for (index, (&core, counters)) in placement.io.iter().zip(counters).enumerate() {
             let (sources, budget, intake) = (Arc::clone(&sources), Arc::clone(&budget), gateway.routes.intake());
             let (stage, counted, journal) = (gateway.stage.clone(), Arc::clone(&counters), gateway.journal.clone());
+            let clients = Arc::clone(&clients);
             let on_thread = move || {
                 placement::pin(core);
                 let entrance = journal.as_ref().map(|journal| journal.entrance());
-                Intake::new(sources, budget, entrance, intake, counters, stage)
+                Intake::new(sources, budget, entrance, intake, counters, stage, clients)
             };
             gateway.io.push(thread.clone().spawn(index, sockets.share()?, on_thread, counted)?);
         }
@@ -237,7 +258,20 @@ impl Gateway {
 
     /// Where the admin listener is, if there is one.
     pub fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin.as_ref().map(Admin::address)
+        self.admin
+    }
+
+    /// Reads certificates, their keys and the authorities of clients again, as also happens within a second of a change to
+    /// their files. Connections that are open go on with what they began with. With a mistake in its files a listener keeps
+    /// what it has, and the first mistake is returned.
+    pub fn reload_certificates(&self) -> Result<(), StartError> {
+        let mut result = Ok(());
+        for tls in &self.tls {
+            if let Err(error) = tls.reload() {
+                result = result.and(Err(StartError::resource(error)));
+            }
+        }
+        result
     }
 
     /// The thread that has ended by a fault in hookgate, if one has: what needs it stands still, `/readyz` says so, and only
@@ -253,6 +287,7 @@ impl Gateway {
     /// Stops in order: says that it is not ready, for `drain_delay`; accepts no more connections; finishes the requests in
     /// flight, then the deliveries, within `drain_timeout`. Blocks until that is done.
     pub fn stop(mut self) -> Stopped {
+        drop(self.silence.take());
         self.stage.advance(Stage::NotReady);
         std::thread::sleep(self.limits.drain_delay);
         self.stage.advance(Stage::Closing);
@@ -278,6 +313,8 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
+        // The threads first: nobody looks at what is being taken apart.
+        self.control = None;
         self.stage.advance(Stage::Over);
         join_all(&mut self.io);
         self.routes.drain(Duration::ZERO);
@@ -291,12 +328,12 @@ fn start_journal(config: &Config, routes: &Arc<Routes>) -> Result<Option<Arc<Jou
     let waker = routes.waker();
     journal.reader().on_published(Arc::new(move || waker.wake()));
     let log = JournalLog::new(Arc::clone(&journal));
-    routes.dispatch(log, durable::saved_progress(&recovered)).map_err(StartError::resource)?;
+    routes.dispatch(log, durable::saved_progress(&recovered), recovered.parked).map_err(StartError::resource)?;
     Ok(Some(journal))
 }
 
 fn observed_source(source: &SourceConfig) -> ObservedSource {
-    ObservedSource { name: source.name.clone(), ack: source.ack.to_string() }
+    ObservedSource { name: source.name.clone(), ack: source.ack.to_string(), expect_every: source.expect_every }
 }
 
 fn join_all(threads: &mut Vec<JoinHandle<()>>) {

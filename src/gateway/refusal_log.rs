@@ -1,7 +1,7 @@
 //! Log lines about refused requests, at most one a second for each source and reason on a thread: a flood of forged
 //! requests must not become a flood of writes.
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::refusal::Refusal;
@@ -25,19 +25,19 @@ const QUIET: Duration = Duration::from_secs(1);
 impl RefusalLog {
     /// A log for so many sources.
     pub(super) fn new(sources: usize) -> Self {
-        Self { said: vec![Default::default(); sources + 1] }
+        Self { said: vec![[Said::default(); Refusal::ALL.len()]; sources + 1] }
     }
 
     /// Writes a line about a refusal, or remembers it for the next.
-    pub(super) fn note(&mut self, source: Option<(usize, &str)>, refusal: Refusal, peer: SocketAddr, now: Instant) {
+    pub(super) fn note(&mut self, source: Option<(usize, &str)>, refusal: Refusal, client: IpAddr, now: Instant) {
         let row = source.map_or(self.said.len() - 1, |(at, _)| at);
         let Some(said) = self.said.get_mut(row).and_then(|row| row.get_mut(refusal.index())) else { return };
         let Some(withheld) = said.speak(now) else { return };
-        let (source, reason, peer) = (source.map_or("-", |(_, name)| name), refusal.label(), peer.ip());
+        let (source, reason) = (source.map_or("-", |(_, name)| name), refusal.label());
         if withheld == 0 {
-            tracing::warn!(source, reason, %peer, "refused a request");
+            tracing::warn!(source, reason, %client, "refused a request");
         } else {
-            tracing::warn!(source, reason, %peer, withheld, "refused a request, and others before it");
+            tracing::warn!(source, reason, %client, withheld, "refused a request, and others before it");
         }
     }
 }

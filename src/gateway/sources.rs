@@ -1,18 +1,21 @@
 //! The sources of a running gateway: found by path, each with what the rooms made of its configuration.
 
+use std::ops::Range;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http::HeaderName;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 
-use super::StartError;
-use crate::admit::Admission;
-use crate::config::{Ack, Challenge, Config, SourceConfig};
-use crate::event::{Draft, EventMeta};
+use super::{StartError, learned};
+use crate::admit::{Admission, Senders};
+use crate::config::{Ack, Config, Pointer, Secrets, SourceConfig, Split};
+use crate::event::{Draft, EventMeta, Found as FoundText, Piece};
+use crate::listen::SourceShare;
 use crate::refusal::Refusal;
-use crate::reply::Reply;
-use crate::sniff::{self, Sniffer};
+use crate::reply::{Handshakes, Reply};
+use crate::sniff::{self, Sniffer, SplitError};
 
 /// All sources, by path. Immutable, and one for all io threads.
 pub(super) struct Sources {
@@ -37,7 +40,10 @@ pub(super) enum Found<'sources> {
 /// One source, ready to receive.
 pub(super) struct Source {
     pub(super) name: String,
+    pub(super) senders: Senders,
     pub(super) admission: Admission,
+    /// What its unfinished bodies may hold.
+    pub(super) share: SourceShare,
     pub(super) reply: Reply,
     pub(super) max_body: usize,
     pub(super) deadline: Duration,
@@ -45,9 +51,15 @@ pub(super) struct Source {
     pub(super) ack: Ack,
     /// Whether a delivery id that comes again is told from a new one.
     pub(super) remembers_ids: bool,
+    split: Option<Split>,
+    cloudevents: bool,
     path: String,
     sniffer: Sniffer,
-    challenge: Option<Challenge>,
+    pub(super) handshakes: Handshakes,
+    /// Where a secret that the provider hands over is kept.
+    pub(super) learns_to: Option<PathBuf>,
+    /// Which segment of the path chooses among secrets.
+    tenant_at: Option<usize>,
     keep_headers: Vec<HeaderName>,
 }
 
@@ -64,7 +76,7 @@ impl Sources {
         let mut sources = Vec::with_capacity(config.sources.len());
         for (at, source) in config.sources.iter().enumerate() {
             insert(&source.path, Target::Source(at))?;
-            sources.push(Source::new(source)?);
+            sources.push(Source::new(source, config)?);
         }
         Ok(Self { by_path, sources })
     }
@@ -87,21 +99,37 @@ impl Sources {
 }
 
 impl Source {
-    fn new(config: &SourceConfig) -> Result<Self, StartError> {
+    fn new(config: &SourceConfig, whole: &Config) -> Result<Self, StartError> {
         let admission = Admission::new(&config.auth)
             .map_err(|cause| StartError::Admission { source_name: config.name.clone(), cause })?;
+        let learns_to = learned::file_of(whole, config);
+        if let Some(secret) =
+            learns_to.as_deref().map(learned::load).transpose().map_err(StartError::resource)?.flatten()
+        {
+            admission.learn(&secret);
+        }
+        let secrets = config.auth.proof.as_ref().map(|proof| &proof.secrets);
         Ok(Self {
             name: config.name.clone(),
+            senders: Senders::new(&config.senders, &config.auth),
             admission,
+            share: SourceShare::new(whole.gateway.memory_budget, config.max_body, whole.sources.len()),
             reply: Reply::new(&config.reply, &config.refuse, config.auth.basic.is_some()),
             max_body: config.max_body,
             deadline: config.deadline,
             type_signed: config.type_signed,
             ack: config.ack,
             remembers_ids: config.duplicates.ids > 0 && !config.delivery_id.is_empty(),
+            split: config.split.clone(),
+            cloudevents: config.cloudevents,
             path: config.path.clone(),
             sniffer: Sniffer::new(&config.event_type, &config.delivery_id),
-            challenge: config.challenge.clone(),
+            handshakes: Handshakes::new(&config.handshakes),
+            learns_to,
+            tenant_at: match secrets {
+                Some(Secrets::OfTenants(_)) => config.path.split('/').position(|segment| segment == "{tenant}"),
+                _ => None,
+            },
             keep_headers: config.keep_headers.clone(),
         })
     }
@@ -109,27 +137,97 @@ impl Source {
     /// Writes what is kept of a head: no credential is in it.
     pub(super) fn write_head(&self, head: &Parts, draft: &mut Draft) {
         draft.head(&self.name, head.method.as_str(), &self.admission.public_target(&head.uri));
-        for name in std::iter::once(&CONTENT_TYPE).chain(&self.keep_headers) {
+        for name in [&CONTENT_TYPE, &CONTENT_ENCODING] {
             for value in head.headers.get_all(name) {
+                draft.header(name.as_str(), value.as_bytes());
+            }
+        }
+        self.write_kept(head, draft);
+    }
+
+    /// The same for one of the request's events, which is of a type of its own and not compressed.
+    pub(super) fn write_item_head(&self, head: &Parts, draft: &mut Draft) {
+        draft.head(&self.name, head.method.as_str(), &self.admission.public_target(&head.uri));
+        let content_type = match &self.split {
+            Some(Split::Lines) => Some(&b"application/json"[..]),
+            Some(Split::CloudEvents) => Some(&b"application/cloudevents+json"[..]),
+            Some(Split::Array(_)) | None => head.headers.get(CONTENT_TYPE).map(|value| value.as_bytes()),
+        };
+        if let Some(content_type) = content_type {
+            draft.header(CONTENT_TYPE.as_str(), content_type);
+        }
+        self.write_kept(head, draft);
+    }
+
+    fn write_kept(&self, head: &Parts, draft: &mut Draft) {
+        for name in &self.keep_headers {
+            for value in head.headers.get_all(name) {
+                draft.header(name.as_str(), value.as_bytes());
+            }
+        }
+        if self.cloudevents {
+            let attributes = head.headers.iter().filter(|(name, _)| name.as_str().starts_with("ce-"));
+            for (name, value) in attributes.filter(|(name, _)| !self.keep_headers.contains(name)) {
                 draft.header(name.as_str(), value.as_bytes());
             }
         }
     }
 
-    /// Type and delivery id.
-    pub(super) fn sniff<'h>(&'h self, head: &'h Parts, body: &[u8]) -> EventMeta<'h> {
-        self.sniffer.sniff(head, |name| segment(&self.path, head.uri.path(), name), body)
+    /// The tenant that a path names, where that chooses the secret.
+    pub(super) fn tenant<'path>(&self, path: &'path str) -> Option<&'path str> {
+        path.split('/').nth(self.tenant_at?)
     }
 
-    /// The text to answer with, if this body is the provider's challenge rather than an event.
-    pub(super) fn challenge_answer(&self, body: &[u8]) -> Option<String> {
-        let challenge = self.challenge.as_ref()?;
-        let kind = sniff::find(body, &challenge.when)?;
-        if kind.in_body(body) != challenge.is {
-            return None;
-        }
-        sniff::find(body, &challenge.echo).map(|text| text.in_body(body).to_owned())
+    /// Type and delivery id.
+    pub(super) fn sniff<'h>(&'h self, head: &'h Parts, body: &[u8]) -> EventMeta<'h> {
+        let meta = self.sniffer.sniff(head, |name| segment(&self.path, head.uri.path(), name), body);
+        self.within_tenant(head, body, meta)
     }
+
+    /// Those of one of the request's events.
+    pub(super) fn sniff_item<'h>(&'h self, head: &'h Parts, item: &[u8], number: usize) -> EventMeta<'h> {
+        let meta = self.sniffer.sniff_item(head, |name| segment(&self.path, head.uri.path(), name), item, number);
+        self.within_tenant(head, item, meta)
+    }
+
+    /// The ids of one tenant say nothing of another's: a tenant could else name those that another is about to receive.
+    fn within_tenant<'h>(&self, head: &'h Parts, body: &[u8], mut meta: EventMeta<'h>) -> EventMeta<'h> {
+        if let Some(tenant) = self.tenant(head.uri.path()) {
+            meta.id = meta.id.map(|id| of_tenant(tenant, id, body));
+        }
+        meta
+    }
+
+    /// Whether a body is looked into, so that one that is compressed has to be inflated.
+    pub(super) fn reads_bodies(&self) -> bool {
+        self.sniffer.reads_bodies() || self.split.is_some() || self.handshakes.read_bodies()
+    }
+
+    /// Where the events of a request lie in its body, if it is one that carries several.
+    pub(super) fn items(&self, head: &Parts, body: &[u8]) -> Result<Option<Vec<Range<usize>>>, Refusal> {
+        let items = match &self.split {
+            Some(Split::Array(array)) => sniff::elements(body, array),
+            Some(Split::Lines) => sniff::lines(body),
+            Some(Split::CloudEvents) if sniff::is_batch(&head.headers) => sniff::elements(body, &Pointer(Vec::new())),
+            Some(Split::CloudEvents) | None => return Ok(None),
+        };
+        items.map(Some).map_err(|error| match error {
+            SplitError::NotABatch => Refusal::NotABatch,
+            SplitError::TooMany => Refusal::TooManyItems,
+        })
+    }
+}
+
+/// An id behind the name of its tenant.
+fn of_tenant<'h>(tenant: &'h str, id: FoundText<'h>, body: &[u8]) -> FoundText<'h> {
+    let Some(appended) = id.appended else { return FoundText { piece: Piece::Head(tenant), appended: Some(id.piece) } };
+    let text = |piece: Piece<'_>| match piece {
+        Piece::Body(range) => String::from_utf8_lossy(body.get(range).unwrap_or_default()).into_owned(),
+        Piece::Head(text) => text.to_owned(),
+        Piece::Decoded(text) => text,
+    };
+    let whole = format!("{}.{}", text(id.piece), text(appended));
+    FoundText { piece: Piece::Head(tenant), appended: Some(Piece::Decoded(whole)) }
 }
 
 /// The segment of `path` that stands where `template` has `{name}`.

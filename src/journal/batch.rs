@@ -58,6 +58,12 @@ impl BatchBuffer {
         self.events += 1;
     }
 
+    /// Appends an event that waits for an attempt. It is counted like any other.
+    pub(super) fn push_parked(&mut self, parked: &super::parked::Parked) {
+        record::write_parked(parked, &mut self.bytes);
+        self.events += 1;
+    }
+
     /// Appends a record of another kind.
     pub(super) fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         write(&mut self.bytes);
@@ -90,7 +96,7 @@ pub(super) struct Batch<'bytes> {
     pub(super) number: u64,
     /// The sequence of its first event, or of the next one if it has none.
     pub(super) first: Sequence,
-    /// How many events it has.
+    /// How many events it has, parked ones included.
     pub(super) events: u32,
     /// Bytes it takes up, whole blocks.
     pub(super) size: usize,

@@ -39,8 +39,8 @@ pub(crate) enum JournalError {
     },
     /// What was once safe is no longer as it was written.
     #[error(
-        "the journal is damaged: {what} in {segment} at byte {offset}; nothing was changed. Restore the file from a copy, \
-         or move the journal's directory away to start with an empty one"
+        "the journal is damaged: {what} in {segment} at byte {offset}; nothing was changed. Restore the file from a copy, or \
+         see what `hookgate journal repair --dry-run` would give up"
     )]
     Damaged {
         /// The file's name.

@@ -26,6 +26,10 @@ pub(crate) struct Inspection {
     /// The sequence after the last event.
     pub(crate) end: Sequence,
     pub(crate) events: u64,
+    /// Events that were appended again to wait for an attempt, once for each time.
+    pub(crate) parked: u64,
+    /// Of them, those that wait still.
+    pub(crate) parked_open: usize,
     pub(crate) batches: u64,
     /// When the first and the last of the events were received.
     pub(crate) received: Option<(SystemTime, SystemTime)>,
@@ -51,7 +55,7 @@ pub(crate) fn inspect(dir: &Path, advance: &mut dyn FnMut(u64, u64)) -> Result<I
         spare_bytes += length(&disk, &Name::Spare(number).to_string())?;
     }
 
-    let mut counts = Counts { events: 0, batches: 0, bytes: 0, of: bytes, received: None, advance };
+    let mut counts = Counts { events: 0, parked: 0, batches: 0, bytes: 0, of: bytes, received: None, advance };
     let mut read = Read::new(&mut counts);
     for pair in chain.windows(2) {
         if let [header, next] = pair
@@ -65,7 +69,7 @@ pub(crate) fn inspect(dir: &Path, advance: &mut dyn FnMut(u64, u64)) -> Result<I
     if let Some(header) = chain.last() {
         torn_bytes = read.tail(header, &mut recovery::open(&disk, header, None)?)?.torn;
     }
-    let (end, progress) = (read.next, read.progress.into_iter().collect());
+    let (end, parked_open, progress) = (read.next, read.open.len(), read.progress.into_iter().collect());
     Ok(Inspection {
         segments: chain.len(),
         bytes,
@@ -73,6 +77,8 @@ pub(crate) fn inspect(dir: &Path, advance: &mut dyn FnMut(u64, u64)) -> Result<I
         oldest: chain.first().map_or(Sequence(1), |header| header.first),
         end,
         events: counts.events,
+        parked: counts.parked,
+        parked_open,
         batches: counts.batches,
         received: counts.received,
         progress,
@@ -86,6 +92,7 @@ fn length(disk: &ReadOnlyDisk, name: &str) -> Result<u64, JournalError> {
 
 struct Counts<'a> {
     events: u64,
+    parked: u64,
     batches: u64,
     bytes: u64,
     of: u64,
@@ -98,6 +105,10 @@ impl Witness for Counts<'_> {
         self.events += 1;
         let first = self.received.map_or(event.received, |(first, _)| first);
         self.received = Some((first, event.received));
+    }
+
+    fn parked(&mut self) {
+        self.parked += 1;
     }
 
     fn batch(&mut self, bytes: u64) {

@@ -29,6 +29,10 @@ mod lock;
 
 mod mutex;
 
+mod parked;
+
+mod parking;
+
 mod reader;
 
 mod receipt;
@@ -37,9 +41,13 @@ mod record;
 
 mod recovery;
 
+mod repair;
+
 mod retain;
 
 mod ring;
+
+mod search;
 
 mod segment;
 
@@ -71,13 +79,17 @@ pub(crate) use self::ids::IdWindow;
 pub(crate) use self::inspect::{Inspection, inspect};
 use self::lock::DirLock;
 use self::mutex::locked;
+pub(crate) use self::parked::{OpenParked, ParkOutcome, Parked, ReadParked};
 pub(crate) use self::reader::Reader;
-pub(crate) use self::receipt::{Entrance, Outcome};
+pub(crate) use self::receipt::{Entrance, Outcome, Receipt};
 pub(crate) use self::record::RouteProgress;
 pub(crate) use self::recovery::Recovered;
+pub(crate) use self::repair::{Loss, Repair, repair};
+pub(crate) use self::search::{Found, Search};
 use self::shared::Shared;
 pub(crate) use self::status::JournalStatus;
 use self::threads::Errand;
+use crate::event::Sequence;
 
 /// How a journal is kept.
 #[derive(Debug, Clone)]
@@ -149,12 +161,28 @@ impl Journal {
         Entrance::new(Arc::clone(&self.shared))
     }
 
-    /// Keeps how far routes have come. It goes with the next batch, or in one of its own when there is none.
-    pub(crate) fn save_progress(&self, progress: Vec<(Arc<str>, RouteProgress)>) {
-        self.shared.control(|control| control.progress.extend(progress));
+    /// Keeps how far routes have come, and with which parked events they are done. It goes with the next batch, or in one of
+    /// its own when there is none.
+    pub(crate) fn save_progress(&self, progress: Vec<(Arc<str>, RouteProgress)>, settled: Vec<Sequence>) {
+        self.shared.control(|control| {
+            control.progress.extend(progress);
+            control.settled.extend(settled);
+        });
     }
 
-    /// Keeps nothing more of how far a route has come: one that is no more. The same holds as for progress.
+    /// Keeps events for an attempt at a route when they are due. What became of each says [`Journal::take_park_outcomes`] to
+    /// dispatch, which delivers those that are safe; the caller keeps the event until then. Never blocks: who hands over many
+    /// waits for the outcome of some before the next.
+    pub(crate) fn park(&self, parked: Vec<Parked>) {
+        self.shared.control(|control| control.parking.extend(parked));
+    }
+
+    /// What became of events that were to be parked since this was called last. Readers are woken when there is something.
+    pub(crate) fn take_park_outcomes(&self) -> Vec<ParkOutcome> {
+        std::mem::take(&mut *locked(&self.shared.park_outcomes))
+    }
+
+    /// Keeps nothing more of how far a route has come, nor its parked events: one that is no more. The same holds as for progress.
     pub(crate) fn forget(&self, route: &Arc<str>) {
         self.shared.control(|control| control.forget.push(Arc::clone(route)));
     }
@@ -170,6 +198,11 @@ impl Journal {
     /// For reading back.
     pub(crate) fn reader(&self) -> Reader {
         Reader::new(Arc::clone(&self.shared), Arc::clone(&self.disk))
+    }
+
+    /// For finding an event by its id.
+    pub(crate) fn search(&self) -> Search {
+        Search::of_open(Arc::clone(&self.shared), Arc::clone(&self.disk))
     }
 
     /// As it is now.

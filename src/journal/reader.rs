@@ -9,6 +9,7 @@ use super::disk::Disk;
 use super::error::JournalError;
 use super::layout::{BLOCK, Name};
 use super::mutex::locked;
+use super::parked::{Parked, ReadParked};
 use super::record::{self, Record};
 use super::segment::Blocks;
 use super::shared::{Shared, Wake};
@@ -21,6 +22,8 @@ pub(crate) struct Reader {
     disk: Arc<dyn Disk>,
     /// Where recent reads have ended: readers that go on from there need not look for their place.
     places: Mutex<Vec<Place>>,
+    /// The segment that a parked event was read from last: those that are due together were often parked together.
+    last_parked: Mutex<Option<(Sequence, Blocks)>>,
 }
 
 /// A place in a segment, behind the batches before `next`.
@@ -37,7 +40,7 @@ const PLACES_KEPT: usize = 8;
 
 impl Reader {
     pub(super) fn new(shared: Arc<Shared>, disk: Arc<dyn Disk>) -> Self {
-        Self { shared, disk, places: Mutex::default() }
+        Self { shared, disk, places: Mutex::default(), last_parked: Mutex::default() }
     }
 
     /// Events from `from` on, in their order: one at least, if there is one, then up to about `max_bytes` of bodies. Numbers
@@ -52,6 +55,31 @@ impl Reader {
             Some(events) => Ok(events),
             None => self.read_back(from, max_bytes),
         }
+    }
+
+    /// The parked event with this sequence. `None` if it is not open.
+    pub(crate) fn read_parked(&self, sequence: Sequence) -> Result<Option<ReadParked>, JournalError> {
+        let Some(offset) = locked(&self.shared.open).offset(sequence) else { return Ok(None) };
+        let recent = locked(&self.shared.ring).parked(sequence).map(ReadParked::from);
+        match recent {
+            Some(parked) => Ok(Some(parked)),
+            None => self.read_parked_back(sequence, offset).map(Some),
+        }
+    }
+
+    /// The same, of what is still in memory: never blocks. `None` if `from` has left it.
+    pub(crate) fn read_recent(&self, from: Sequence, max_bytes: usize) -> Option<Vec<(Sequence, Event)>> {
+        if from >= self.synced_end() {
+            return Some(Vec::new());
+        }
+        locked(&self.shared.ring).read(from, max_bytes)
+    }
+
+    /// A sequence with nothing before it that was received after `time`, as far as the clock did not jump.
+    pub(crate) fn first_after(&self, time: SystemTime) -> Sequence {
+        let segments = self.shared.catalog.all();
+        let before = segments.iter().rev().find(|kept| kept.opened <= time);
+        before.or(segments.first()).map_or_else(|| self.oldest(), |kept| kept.link.first)
     }
 
     /// The next sequence that is not safe yet.
@@ -106,6 +134,33 @@ impl Reader {
             from = kept.link.end;
         }
         Ok(collected.events)
+    }
+
+    fn read_parked_back(&self, sequence: Sequence, offset: u64) -> Result<ReadParked, JournalError> {
+        let gone = JournalError::Gone { oldest: self.oldest().0 };
+        let Some(kept) = self.shared.catalog.find(sequence) else { return Err(gone) };
+        let (segment, end) = (kept.link.first, kept.link.sealed_at);
+        let name = || Name::Segment(segment.0).to_string();
+        let known = locked(&self.last_parked).take().filter(|(known, _)| *known == segment);
+        let mut blocks = match known {
+            Some((_, mut blocks)) => {
+                if blocks.end() != end {
+                    blocks.extend(end);
+                }
+                blocks
+            }
+            None => self
+                .disk
+                .open(&name())
+                .and_then(|file| Blocks::scattered(file, kept.link.id, end))
+                .map_err(JournalError::file("open", name()))?,
+        };
+        let batch = blocks.batch_at(offset).map_err(JournalError::file("read", name()))?;
+        let damaged = |what| JournalError::Damaged { segment: name(), offset, what };
+        let batch = batch.ok_or_else(|| damaged("a batch does not fit its checksum"))?;
+        let read = find_parked(&batch, sequence).ok_or_else(|| damaged("a parked event is not where it should be"))?;
+        *locked(&self.last_parked) = Some((segment, blocks));
+        Ok(read)
     }
 
     /// The nearest place before `from`, taken out of those that are kept.
@@ -199,11 +254,48 @@ fn collect(batch: &Batch<'_>, from: Sequence, collected: &mut Collected) -> Opti
     let now = record::now();
     let mut sequence = batch.first;
     for record in batch.records() {
-        let Record::Event(parts) = record? else { continue };
-        if sequence >= from && !collected.add(sequence, || Event::from_parts(&parts, now), parts.body.len()) {
-            return Some(false);
+        match record? {
+            Record::Event(parts) => {
+                let event = || Event::from_parts(&parts, now);
+                if sequence >= from && !collected.add(sequence, event, parts.body.len()) {
+                    return Some(false);
+                }
+            }
+            // For one route, when it is due.
+            Record::Parked(_) => {}
+            _ => continue,
         }
         sequence = sequence.plus(1);
     }
     Some(true)
+}
+
+fn find_parked(batch: &Batch<'_>, wanted: Sequence) -> Option<ReadParked> {
+    let mut sequence = batch.first;
+    for record in batch.records() {
+        match record? {
+            Record::Parked(parts) if sequence == wanted => {
+                return Some(ReadParked {
+                    event: Event::from_parts(&parts.event, record::now()),
+                    attempts: parts.attempts,
+                    original: parts.original,
+                    state: parts.state.to_vec(),
+                });
+            }
+            Record::Event(_) | Record::Parked(_) => sequence = sequence.plus(1),
+            _ => {}
+        }
+    }
+    None
+}
+
+impl From<&Parked> for ReadParked {
+    fn from(parked: &Parked) -> Self {
+        Self {
+            event: parked.event.clone(),
+            attempts: parked.attempts,
+            original: parked.original,
+            state: parked.state.clone(),
+        }
+    }
 }

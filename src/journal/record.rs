@@ -7,6 +7,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::layout::BLOCK;
+use super::parked::{LISTED, Listed, Open, Parked, ParkedParts};
 use crate::event::Sequence;
 use crate::event::{Event, EventParts};
 
@@ -23,7 +25,7 @@ const TYPE_SIGNED: u8 = 2;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Kind {
-    /// An event that was received. Only these are counted by sequences.
+    /// An event that was received. Only these and parked ones are counted by sequences.
     Event = 1,
     /// How far some routes have come.
     Progress = 2,
@@ -31,6 +33,14 @@ pub(super) enum Kind {
     Checkpoint = 3,
     /// The routes and their rules, from here on. Written by nobody, and passed over.
     RoutesChanged = 4,
+    /// An event that waits for an attempt at one route.
+    Parked = 5,
+    /// Parked events that a route is done with.
+    Settled = 6,
+    /// All parked events that are open, behind a checkpoint.
+    Open = 7,
+    /// In the place of what was damaged and taken out by a repair.
+    Removed = 8,
 }
 
 /// How far a route has come. The journal keeps it and looks at none of it.
@@ -53,11 +63,25 @@ pub(super) enum Record<'bytes> {
     Checkpoint(Vec<(&'bytes str, RouteProgress)>),
     /// Nothing this version acts on.
     RoutesChanged,
+    /// An event that waits for an attempt.
+    Parked(ParkedParts<'bytes>),
+    /// Parked events that are done.
+    Settled(Vec<Sequence>),
+    /// Parked events that are open, by route.
+    Open(Vec<(&'bytes str, Vec<Listed>)>),
+    /// What stood here was damaged.
+    Removed,
 }
 
 /// Appends an event.
 pub(super) fn write_event(event: &Event, to: &mut Vec<u8>) {
     let start = begin(Kind::Event, to);
+    push_event(event, start, to);
+    end(start, to);
+}
+
+/// Appends an event's payload, and sets the flags of the record that began at `start`.
+fn push_event(event: &Event, start: usize, to: &mut Vec<u8>) {
     let flags =
         if event.event_type().is_some() { HAS_TYPE } else { 0 } | if event.type_signed() { TYPE_SIGNED } else { 0 };
     if let Some(place) = to.get_mut(start + 5) {
@@ -72,7 +96,6 @@ pub(super) fn write_event(event: &Event, to: &mut Vec<u8>) {
     for part in parts {
         to.extend_from_slice(part);
     }
-    end(start, to);
 }
 
 /// How many bytes [`write_event`] appends.
@@ -100,12 +123,65 @@ pub(super) fn write_progress<'p>(
 ) {
     let start = begin(kind, to);
     for (route, progress) in progress {
-        to.extend_from_slice(&(route.len() as u32).to_le_bytes());
-        to.extend_from_slice(route.as_bytes());
+        push_bytes(route.as_bytes(), to);
         to.extend_from_slice(&progress.position.0.to_le_bytes());
-        to.extend_from_slice(&(progress.done.len() as u32).to_le_bytes());
-        to.extend_from_slice(&progress.done);
+        push_bytes(&progress.done, to);
     }
+    end(start, to);
+}
+
+/// Appends an event that waits for an attempt.
+pub(super) fn write_parked(parked: &Parked, to: &mut Vec<u8>) {
+    let start = begin(Kind::Parked, to);
+    push_bytes(parked.route.as_bytes(), to);
+    to.extend_from_slice(&parked.due_ms.to_le_bytes());
+    to.extend_from_slice(&parked.attempts.to_le_bytes());
+    push_place(parked.original, to);
+    push_place(parked.replaces, to);
+    push_bytes(&parked.state, to);
+    push_event(&parked.event, start, to);
+    end(start, to);
+}
+
+/// Appends which parked events are done.
+pub(super) fn write_settled(settled: &[Sequence], to: &mut Vec<u8>) {
+    let start = begin(Kind::Settled, to);
+    for sequence in settled {
+        to.extend_from_slice(&sequence.0.to_le_bytes());
+    }
+    end(start, to);
+}
+
+/// Appends which parked events are open.
+pub(super) fn write_open(open: &Open, to: &mut Vec<u8>) {
+    let start = begin(Kind::Open, to);
+    for (route, list) in open.lists() {
+        push_bytes(route.as_bytes(), to);
+        to.extend_from_slice(&(list.len() as u32).to_le_bytes());
+        for Listed { sequence, due_ms, original, offset } in list {
+            to.extend_from_slice(&sequence.0.to_le_bytes());
+            to.extend_from_slice(&due_ms.to_le_bytes());
+            push_place(original, to);
+            to.extend_from_slice(&((offset / BLOCK as u64) as u32).to_le_bytes());
+        }
+    }
+    end(start, to);
+}
+
+fn push_bytes(bytes: &[u8], to: &mut Vec<u8>) {
+    to.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+    to.extend_from_slice(bytes);
+}
+
+/// No event has the sequence 0.
+fn push_place(place: Option<Sequence>, to: &mut Vec<u8>) {
+    to.extend_from_slice(&place.map_or(0, |place| place.0).to_le_bytes());
+}
+
+/// Fills up with [`Kind::Removed`] until there are `length` bytes.
+pub(super) fn write_removed(length: usize, to: &mut Vec<u8>) {
+    let start = begin(Kind::Removed, to);
+    to.resize(length.max(to.len()), 0);
     end(start, to);
 }
 
@@ -133,6 +209,10 @@ pub(super) fn take<'bytes>(bytes: &mut &'bytes [u8]) -> Option<Record<'bytes>> {
         kind if kind == Kind::Progress as u8 => Record::Progress(progress(payload)?),
         kind if kind == Kind::Checkpoint as u8 => Record::Checkpoint(progress(payload)?),
         kind if kind == Kind::RoutesChanged as u8 => Record::RoutesChanged,
+        kind if kind == Kind::Parked as u8 => Record::Parked(parked(flags, payload)?),
+        kind if kind == Kind::Settled as u8 => Record::Settled(settled(payload)?),
+        kind if kind == Kind::Open as u8 => Record::Open(open(payload)?),
+        kind if kind == Kind::Removed as u8 => Record::Removed,
         _ => return None,
     };
     *bytes = rest;
@@ -173,14 +253,59 @@ fn event(flags: u8, mut payload: &[u8]) -> Option<EventParts<'_>> {
 fn progress(mut payload: &[u8]) -> Option<Vec<(&str, RouteProgress)>> {
     let mut all = Vec::new();
     while !payload.is_empty() {
-        let length = take_u32(&mut payload)? as usize;
-        let route = std::str::from_utf8(take_bytes(&mut payload, length)?).ok()?;
+        let route = std::str::from_utf8(take_counted(&mut payload)?).ok()?;
         let position = Sequence(take_u64(&mut payload)?);
-        let length = take_u32(&mut payload)? as usize;
-        let done = take_bytes(&mut payload, length)?.to_vec();
+        let done = take_counted(&mut payload)?.to_vec();
         all.push((route, RouteProgress { position, done }));
     }
     Some(all)
+}
+
+fn parked(flags: u8, mut payload: &[u8]) -> Option<ParkedParts<'_>> {
+    Some(ParkedParts {
+        route: std::str::from_utf8(take_counted(&mut payload)?).ok()?,
+        due_ms: take_u64(&mut payload)?,
+        attempts: take_u32(&mut payload)?,
+        original: place(take_u64(&mut payload)?),
+        replaces: place(take_u64(&mut payload)?),
+        state: take_counted(&mut payload)?,
+        event: event(flags, payload)?,
+    })
+}
+
+fn settled(payload: &[u8]) -> Option<Vec<Sequence>> {
+    let (sequences, rest) = payload.as_chunks();
+    rest.is_empty().then(|| sequences.iter().map(|bytes| Sequence(u64::from_le_bytes(*bytes))).collect())
+}
+
+fn open(mut payload: &[u8]) -> Option<Vec<(&str, Vec<Listed>)>> {
+    let mut all = Vec::new();
+    while !payload.is_empty() {
+        let route = std::str::from_utf8(take_counted(&mut payload)?).ok()?;
+        let count = take_u32(&mut payload)? as usize;
+        let mut list = take_bytes(&mut payload, count.checked_mul(LISTED)?)?;
+        let mut listed = Vec::with_capacity(count);
+        while !list.is_empty() {
+            listed.push(Listed {
+                sequence: Sequence(take_u64(&mut list)?),
+                due_ms: take_u64(&mut list)?,
+                original: place(take_u64(&mut list)?),
+                offset: u64::from(take_u32(&mut list)?) * BLOCK as u64,
+            });
+        }
+        all.push((route, listed));
+    }
+    Some(all)
+}
+
+fn place(number: u64) -> Option<Sequence> {
+    (number > 0).then_some(Sequence(number))
+}
+
+/// Bytes with their number before them.
+fn take_counted<'b>(from: &mut &'b [u8]) -> Option<&'b [u8]> {
+    let length = take_u32(from)? as usize;
+    take_bytes(from, length)
 }
 
 fn take_bytes<'b>(from: &mut &'b [u8], length: usize) -> Option<&'b [u8]> {

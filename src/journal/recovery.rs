@@ -21,10 +21,12 @@ use super::disk::Disk;
 use super::error::JournalError;
 use super::ids::{IdWindow, Ids};
 use super::layout::{BLOCK, Name};
+use super::parked::{Listed, Open, OpenParked};
 use super::record::{Record, RouteProgress};
 use super::segment::{Blocks, Header, Link, Segment, Spare};
 use super::shared::ID_TIME_AT_EPOCH;
 use crate::event::{EventParts, Sequence};
+use crate::failpoint;
 
 /// What was found in the directory.
 #[derive(Debug)]
@@ -36,6 +38,7 @@ pub(super) struct Found {
     pub(super) spares: Vec<Spare>,
     pub(super) next: Sequence,
     pub(super) progress: BTreeMap<Arc<str>, RouteProgress>,
+    pub(super) open: Open,
     pub(super) torn_bytes: u64,
     pub(super) segments_read: usize,
 }
@@ -56,6 +59,7 @@ pub(super) fn recover(
     if let Some(newest) = chain.last() {
         settle(disk, newest)?;
     }
+    failpoint::pass("recovery.settled");
     let now = SystemTime::now();
     let mut restored = RestoreIds { ids, now };
     let mut read = Read::new(&mut restored);
@@ -82,15 +86,19 @@ pub(super) fn recover(
         kept.push(Kept { link, bytes, opened: header.opened, broken: false });
         segment = Some(resumed);
     }
-    let (next, progress) = (read.next, read.progress);
+    failpoint::pass("recovery.read");
+    let Read { next, progress, open, .. } = read;
     let spares = spares(disk, segment_size, names.spares, &strays)?;
-    Ok(Found { kept, segment, spares, next, progress, torn_bytes, segments_read: chain.len() - from.min(chain.len()) })
+    let segments_read = chain.len() - from.min(chain.len());
+    Ok(Found { kept, segment, spares, next, progress, open, torn_bytes, segments_read })
 }
 
 /// What is told of the batches while they are read, in their order.
 pub(super) trait Witness {
     /// An event.
     fn event(&mut self, sequence: Sequence, event: &EventParts<'_>);
+    /// An event that was appended again, to wait for an attempt.
+    fn parked(&mut self) {}
     /// The batch that ends here was read: so many bytes.
     fn batch(&mut self, _bytes: u64) {}
 }
@@ -164,7 +172,12 @@ pub(super) fn chain(headers: Vec<Header>) -> Result<(Vec<Header>, Vec<Header>), 
 }
 
 /// The index of the first segment that must be read whole.
-fn read_from(disk: &dyn Disk, chain: &[Header], windows: &[IdWindow], now: SystemTime) -> Result<usize, JournalError> {
+pub(super) fn read_from(
+    disk: &dyn Disk,
+    chain: &[Header],
+    windows: &[IdWindow],
+    now: SystemTime,
+) -> Result<usize, JournalError> {
     let Some(mut from) = chain.len().checked_sub(1) else { return Ok(0) };
     while from > 0
         && let Some(header) = chain.get(from)
@@ -211,6 +224,7 @@ fn settle(disk: &dyn Disk, header: &Header) -> Result<(), JournalError> {
 pub(super) struct Read<'w> {
     pub(super) next: Sequence,
     pub(super) progress: BTreeMap<Arc<str>, RouteProgress>,
+    pub(super) open: Open,
     witness: &'w mut dyn Witness,
 }
 
@@ -224,7 +238,7 @@ pub(super) struct Extent {
 
 impl<'w> Read<'w> {
     pub(super) fn new(witness: &'w mut dyn Witness) -> Self {
-        Self { next: Sequence(1), progress: BTreeMap::new(), witness }
+        Self { next: Sequence(1), progress: BTreeMap::new(), open: Open::default(), witness }
     }
 
     /// A segment that was sealed: everything up to the seal was promised.
@@ -272,7 +286,7 @@ impl<'w> Read<'w> {
             if batch.number != extent.batches || batch.first < self.next {
                 return Err(damaged(header, extent.end, "a batch stands in the wrong place"));
             }
-            self.records(&batch).ok_or_else(|| damaged(header, extent.end, "a record cannot be read"))?;
+            self.records(&batch, extent.end).ok_or_else(|| damaged(header, extent.end, "a record cannot be read"))?;
             self.next = batch.end();
             extent.end += batch.size as u64;
             extent.batches += 1;
@@ -281,7 +295,7 @@ impl<'w> Read<'w> {
         Ok(extent)
     }
 
-    fn records(&mut self, batch: &Batch<'_>) -> Option<()> {
+    fn records(&mut self, batch: &Batch<'_>, offset: u64) -> Option<()> {
         let mut events = 0;
         for record in batch.records() {
             match record? {
@@ -291,11 +305,28 @@ impl<'w> Read<'w> {
                 }
                 Record::Checkpoint(all) => {
                     self.progress = all.into_iter().map(|(route, progress)| (route.into(), progress)).collect();
+                    self.open = Open::default();
                 }
                 Record::Progress(some) => {
                     self.progress.extend(some.into_iter().map(|(route, progress)| (route.into(), progress)));
                 }
-                Record::RoutesChanged => {}
+                Record::Parked(parked) => {
+                    let sequence = batch.first.plus(u64::from(events));
+                    events += 1;
+                    self.witness.parked();
+                    if let Some(replaced) = parked.replaces {
+                        self.open.settle(replaced);
+                    }
+                    let (due_ms, original) = (parked.due_ms, parked.original);
+                    self.open.insert(parked.route, &Listed { sequence, due_ms, original, offset });
+                }
+                Record::Settled(settled) => settled.into_iter().for_each(|sequence| self.open.settle(sequence)),
+                Record::Open(all) => {
+                    for (route, list) in all {
+                        list.iter().for_each(|listed| self.open.insert(route, listed));
+                    }
+                }
+                Record::RoutesChanged | Record::Removed => {}
             }
         }
         (events == batch.events).then_some(())
@@ -349,6 +380,8 @@ pub(crate) struct Recovered {
     pub(crate) oldest: Sequence,
     /// How far each route has come, as it was saved.
     pub(crate) progress: Vec<(Arc<str>, RouteProgress)>,
+    /// Events that wait for another attempt.
+    pub(crate) parked: Vec<OpenParked>,
     /// Bytes of a batch that was being written when the power went, cut off. Nothing in it was promised.
     pub(crate) torn_bytes: u64,
     /// Segments there are.
@@ -365,6 +398,7 @@ impl Recovered {
             last: (found.next.0 > 1).then(|| Sequence(found.next.0 - 1)),
             oldest: found.kept.first().map_or(Sequence(1), |kept| kept.link.first),
             progress: found.progress.clone().into_iter().collect(),
+            parked: found.open.all(),
             torn_bytes: found.torn_bytes,
             segments: found.kept.len(),
             segments_read: found.segments_read,

@@ -15,6 +15,7 @@ use super::disk::{Disk, DiskFile, is_full};
 use super::error::JournalError;
 use super::layout::{BLOCK, Name, SEGMENT_MAGIC, VERSION};
 use crate::event::Sequence;
+use crate::failpoint;
 
 /// The first block of a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,9 +170,13 @@ impl Segment {
     /// then unknown.
     pub(super) fn start(disk: &dyn Disk, spare: Spare, header: Header) -> io::Result<Self> {
         spare.file.write_all_at(&header.to_block(), 0)?;
+        failpoint::pass("segment.header_written");
         spare.file.sync()?;
+        failpoint::pass("segment.header_synced");
         disk.rename(&spare.name, &header.name())?;
+        failpoint::pass("segment.renamed");
         disk.sync_folder()?;
+        failpoint::pass("segment.named");
         let end = header.first;
         Ok(Self { file: spare.file, header, offset: BLOCK as u64, number: 0, capacity: spare.bytes, end })
     }
@@ -201,7 +206,9 @@ impl Segment {
         let size = bytes.len() as u64;
         // Without room nothing was promised, and the next write at this place begins anew.
         self.file.write_all_at(bytes, self.offset).map_err(|error| AppendError { broken: !is_full(&error), error })?;
+        failpoint::pass("batch.written");
         self.file.sync().map_err(|error| AppendError { broken: true, error })?;
+        failpoint::pass("batch.synced");
         self.offset += size;
         self.number += 1;
         self.capacity = self.capacity.max(self.offset);
@@ -233,18 +240,29 @@ pub(super) struct Blocks {
     /// What was read last, and where it began.
     piece: Vec<u8>,
     piece_at: u64,
+    /// Read at once.
+    piece_bytes: usize,
     /// Nothing at or after this is looked at.
     end: u64,
 }
 
-/// Read at once.
+/// Read at once by who reads on.
 const PIECE: usize = 1 << 20;
+
+/// Read at once by who wants a batch here and there.
+const SMALL_PIECE: usize = 32 << 10;
 
 impl Blocks {
     /// Of a segment with this id, up to `end` or the end of the file.
     pub(super) fn new(file: Box<dyn DiskFile>, id: SegmentId, end: Option<u64>) -> io::Result<Self> {
         let length = file.len()?;
-        Ok(Self { file, id, piece: Vec::new(), piece_at: 0, end: end.unwrap_or(length).min(length) })
+        let end = end.unwrap_or(length).min(length);
+        Ok(Self { file, id, piece: Vec::new(), piece_at: 0, piece_bytes: PIECE, end })
+    }
+
+    /// Likewise, for single batches.
+    pub(super) fn scattered(file: Box<dyn DiskFile>, id: SegmentId, end: u64) -> io::Result<Self> {
+        Ok(Self { piece_bytes: SMALL_PIECE, ..Self::new(file, id, Some(end))? })
     }
 
     /// Looks up to `end` from now on: the segment has grown.
@@ -292,7 +310,7 @@ impl Blocks {
         let from = match held {
             Some(from) => from,
             None => {
-                let wanted = PIECE.max(length).min(self.end.saturating_sub(offset) as usize);
+                let wanted = self.piece_bytes.max(length).min(self.end.saturating_sub(offset) as usize);
                 self.piece.resize(wanted, 0);
                 let read = self.file.read_full_at(&mut self.piece, offset)?;
                 self.piece.truncate(read);

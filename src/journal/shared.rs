@@ -11,11 +11,11 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::catalog::Catalog;
 use super::ids::{IdWindow, Seen};
 use super::mutex::locked;
+use super::parked::{Open, ParkOutcome, Parked};
 use super::receipt::{Completions, Submission};
 use super::record::RouteProgress;
-use super::ring::Ring;
+use super::ring::{Item, Ring};
 use crate::counters::{Counter, Latencies};
-use crate::event::Event;
 use crate::event::Sequence;
 use crate::refusal::Refusal;
 
@@ -34,6 +34,9 @@ pub(super) struct Control {
     pub(super) progress: Vec<(Arc<str>, RouteProgress)>,
     /// Routes whose progress is not to be kept.
     pub(super) forget: Vec<Arc<str>>,
+    /// Parked events that routes are done with. They go into one batch with the progress beside them.
+    pub(super) settled: Vec<Sequence>,
+    pub(super) parking: Vec<Parked>,
     pub(super) release: Option<Sequence>,
     pub(super) close: bool,
 }
@@ -49,9 +52,14 @@ pub(super) struct Shared {
     /// Full, failed or neither, as [`Shared::set_gate`] encodes it.
     gate: AtomicU8,
     pub(super) control: Mutex<Control>,
-    entrances: Mutex<Vec<UnboundedSender<Completions>>>,
+    /// The io threads, and how many receipts each has open.
+    entrances: Mutex<Vec<(UnboundedSender<Completions>, Arc<AtomicUsize>)>>,
     pub(super) catalog: Catalog,
     pub(super) ring: Mutex<Ring>,
+    /// Parked events that no route is done with. The journal thread alone changes it.
+    pub(super) open: Mutex<Open>,
+    /// What became of events that were to be parked, until dispatch takes note of it.
+    pub(super) park_outcomes: Mutex<Vec<ParkOutcome>>,
     /// The next sequence that is not safe.
     synced_end: AtomicU64,
     wakes: Mutex<Vec<Wake>>,
@@ -93,6 +101,7 @@ pub(super) struct Parts {
     pub(super) queue_bytes_max: usize,
     pub(super) catalog: Catalog,
     pub(super) ring: Ring,
+    pub(super) open: Open,
     pub(super) synced_end: Sequence,
     pub(super) windows: Vec<(IdWindow, Arc<Seen>)>,
     pub(super) epoch: Instant,
@@ -110,6 +119,8 @@ impl Shared {
             entrances: Mutex::default(),
             catalog: parts.catalog,
             ring: Mutex::new(parts.ring),
+            open: Mutex::new(parts.open),
+            park_outcomes: Mutex::default(),
             synced_end: AtomicU64::new(parts.synced_end.0),
             wakes: Mutex::default(),
             pace: Pace::new(parts.epoch, parts.batch_bytes_max),
@@ -180,30 +191,42 @@ impl Shared {
     }
 
     /// Registers an io thread and returns its index.
-    pub(super) fn add_entrance(&self, sender: UnboundedSender<Completions>) -> usize {
+    pub(super) fn add_entrance(&self, sender: UnboundedSender<Completions>, receipts: Arc<AtomicUsize>) -> usize {
         let mut entrances = locked(&self.entrances);
-        entrances.push(sender);
+        entrances.push((sender, receipts));
         entrances.len() - 1
     }
 
     pub(super) fn entrances(&self) -> Vec<UnboundedSender<Completions>> {
-        locked(&self.entrances).clone()
+        locked(&self.entrances).iter().map(|(sender, _)| sender.clone()).collect()
+    }
+
+    /// Events handed over of which an io thread has not heard yet, or has not yet told its client.
+    pub(super) fn open_receipts(&self) -> usize {
+        locked(&self.entrances).iter().map(|(_, receipts)| receipts.load(Ordering::Relaxed)).sum()
     }
 
     /// Journal thread: makes a synced batch visible to readers, and wakes them.
-    pub(super) fn publish(&self, first: Sequence, events: Vec<Event>) {
+    pub(super) fn publish(&self, first: Sequence, events: Vec<Item>) {
         let end = first.plus(events.len() as u64);
-        for event in &events {
-            event.leave_budget();
+        for item in &events {
+            if let Item::Event(event) = item {
+                event.leave_budget();
+            }
         }
         let evicted = locked(&self.ring).push(first, events);
         // After the ring: whoever sees the new end finds the events there.
         self.synced_end.store(end.0, Ordering::Release);
+        self.wake_readers();
+        drop(evicted);
+    }
+
+    /// Journal thread: there is something that readers want to know.
+    pub(super) fn wake_readers(&self) {
         let wakes = locked(&self.wakes).clone();
         for wake in wakes {
             wake();
         }
-        drop(evicted);
     }
 
     /// `now` as the id windows count it.

@@ -63,6 +63,7 @@ pub(super) fn prepare(
         queue_bytes_max: settings.queue_bytes,
         catalog: Catalog::new(found.kept),
         ring: Ring::new(settings.ring_bytes),
+        open: found.open,
         synced_end: found.next,
         windows: ids.seen(),
         epoch: Instant::now(),

@@ -43,6 +43,7 @@ fn start(name: &'static str, run: impl FnOnce() + Send + 'static) -> Result<Join
 fn run_journal(mut writer: Writer, orders: &Receiver<Order>) {
     loop {
         let first = match writer.retry_at() {
+            _ if writer.has_more() => orders.try_recv().map_err(|_| RecvTimeoutError::Timeout),
             None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(at) => orders.recv_deadline(at),
         };
@@ -70,6 +71,9 @@ fn run_journal(mut writer: Writer, orders: &Receiver<Order>) {
         }
     }
     writer.commit();
+    while writer.has_more() {
+        writer.commit();
+    }
     writer.close();
 }
 

@@ -20,14 +20,18 @@ use super::disk::{Disk, is_full};
 use super::ids::{Ids, Key, Known};
 use super::layout::{BLOCK, whole_blocks};
 use super::mutex::locked;
+use super::parked::{LISTED, Open};
+use super::parking::Parking;
 use super::receipt::{Outcome, Outcomes, Submission, Ticket};
 use super::record::{self, Kind, RouteProgress};
+use super::ring::Item;
 use super::segment::{AppendError, Header, Link, Segment};
 use super::shared::{Control, Shared, Trouble};
 use super::stock::{Shortage, Supply};
 use super::threads::Errand;
 use crate::event::Event;
 use crate::event::Sequence;
+use crate::failpoint;
 use crate::refusal::Refusal;
 
 /// What the journal thread owns.
@@ -50,6 +54,7 @@ pub(super) struct Writer {
     /// To be let go once the progress that came with it is safe.
     release: Option<Sequence>,
     ids: Ids,
+    parking: Parking,
     gathered: Gathered,
     /// A buffer of its own: it is written while a batch waits.
     checkpoint: BatchBuffer,
@@ -116,6 +121,7 @@ impl Writer {
             progress: parts.progress,
             release: None,
             ids: parts.ids,
+            parking: Parking::default(),
             gathered: Gathered::default(),
             checkpoint: BatchBuffer::default(),
             outcomes: Outcomes::default(),
@@ -140,6 +146,11 @@ impl Writer {
         self.gathered.buffer.len() < self.batch_bytes_max
     }
 
+    /// Whether there is more to commit than one batch took.
+    pub(super) fn has_more(&self) -> bool {
+        self.parking.has_more()
+    }
+
     /// Takes an event into the batch, or answers it at once.
     pub(super) fn take(&mut self, submission: Submission) {
         self.shared.left_queue(submission.bytes);
@@ -149,8 +160,7 @@ impl Writer {
             return self.tell(ticket, Outcome::Refused(Refusal::JournalBehind));
         }
         if self.retry.is_some() {
-            let refusal = locked(&self.shared.trouble).as_ref().map_or(Refusal::JournalFailed, |t| t.refusal);
-            return self.tell(ticket, Outcome::Refused(refusal));
+            return self.tell(ticket, Outcome::Refused(self.refusal()));
         }
         let now = self.shared.id_time(event.received_at());
         let known = if dedupe { self.ids.look_up(source, event.id(), now) } else { None };
@@ -170,23 +180,37 @@ impl Writer {
     /// Writes what was gathered and what was left in [`Shared::control`], and says what became of it. Returns whether the
     /// journal is to be closed.
     pub(super) fn commit(&mut self) -> bool {
-        let Control { progress, forget, release, close } = std::mem::take(&mut *locked(&self.shared.control));
+        let Control { progress, forget, settled, parking, release, close } =
+            std::mem::take(&mut *locked(&self.shared.control));
         self.release = self.release.max(release);
-        if !forget.is_empty() {
-            self.progress.extend(progress);
-            forget.iter().for_each(|route| drop(self.progress.remove(route)));
-            if self.retry.is_none() {
-                // Only a checkpoint says of a route that it is no more.
-                let progress = &self.progress;
-                self.gathered.buffer.push(|to| record::write_progress(Kind::Checkpoint, progress, to));
+        if self.retry.is_none() {
+            if !progress.is_empty() {
+                failpoint::pass("progress.gathered");
+                let records = progress.iter().map(|(route, progress)| (route, progress));
+                self.gathered.buffer.push(|to| record::write_progress(Kind::Progress, records, to));
             }
-        } else if !progress.is_empty() {
-            self.keep(progress);
+            if !settled.is_empty() {
+                self.gathered.buffer.push(|to| record::write_settled(&settled, to));
+            }
+        }
+        // In trouble, or if this batch fails, it goes with the checkpoint that ends the trouble.
+        self.progress.extend(progress);
+        if !settled.is_empty() {
+            let mut open = locked(&self.shared.open);
+            settled.into_iter().for_each(|sequence| open.settle(sequence));
+        }
+        if !forget.is_empty() {
+            self.forget(&forget);
+        }
+        self.parking.add(parking);
+        match self.retry {
+            None => self.parking.fill(&mut self.gathered.buffer, self.batch_bytes_max / 4),
+            Some(_) => self.parking.refuse(self.refusal(), &self.shared),
         }
 
         if !self.gathered.buffer.is_empty() {
             match self.write() {
-                Ok(first) => self.succeed(first),
+                Ok((first, offset)) => self.succeed(first, offset),
                 Err(shortage) => self.fail(shortage),
             }
             self.gathered.buffer.clear();
@@ -215,6 +239,7 @@ impl Writer {
 
     /// Leaves a checkpoint, so that the next start has little to read.
     pub(super) fn close(&mut self) {
+        failpoint::pass("close.begun");
         if self.retry.is_none()
             && let Err(shortage) = self.probe()
         {
@@ -223,13 +248,19 @@ impl Writer {
                 "the journal ends without a checkpoint; routes may deliver some events again"
             );
         }
+        failpoint::pass("close.done");
+    }
+
+    /// Why nothing is taken.
+    fn refusal(&self) -> Refusal {
+        locked(&self.shared.trouble).as_ref().map_or(Refusal::JournalFailed, |trouble| trouble.refusal)
     }
 
     fn tell(&mut self, ticket: Ticket, outcome: Outcome) {
         self.outcomes.note(&self.shared, ticket, outcome);
     }
 
-    fn succeed(&mut self, first: Sequence) {
+    fn succeed(&mut self, first: Sequence, offset: u64) {
         let now = self.shared.id_time(Instant::now());
         for (at, waiting) in self.gathered.waiting.drain(..).enumerate() {
             if let Some(key) = waiting.key {
@@ -241,11 +272,15 @@ impl Writer {
             self.ids.note_duplicate(copy.source);
             self.tell(copy.ticket, Outcome::Duplicate);
         }
+        failpoint::pass("receipts.ready");
         // Answers first: providers wait for them, routes only for work.
         self.outcomes.send();
-        let events = std::mem::take(&mut self.gathered.events);
-        if !events.is_empty() {
-            self.shared.publish(first, events);
+        failpoint::pass("receipts.sent");
+        let mut items: Vec<_> = self.gathered.events.drain(..).map(Item::Event).collect();
+        items.extend(self.parking.succeed(first.plus(items.len() as u64), offset, &self.shared));
+        if !items.is_empty() {
+            self.shared.publish(first, items);
+            failpoint::pass("batch.published");
         }
     }
 
@@ -260,6 +295,7 @@ impl Writer {
         }
         self.gathered.events.clear();
         self.shared.counts.failures.increment();
+        self.parking.fail(shortage.refusal, &self.shared);
         self.note_trouble(shortage, Instant::now());
     }
 
@@ -286,26 +322,31 @@ impl Writer {
         if self.retry.is_none()
             && let Some(released) = self.release.take()
         {
+            failpoint::pass("release.safe");
             self.send(Errand::Release(released));
         }
     }
 
-    /// In trouble, or if this batch fails, it goes with the checkpoint that ends the trouble.
-    fn keep(&mut self, progress: Vec<(Arc<str>, RouteProgress)>) {
+    /// Nothing is kept of these routes any more. Only a checkpoint says so.
+    fn forget(&mut self, routes: &[Arc<str>]) {
+        self.progress.retain(|route, _| !routes.contains(route));
+        locked(&self.shared.open).forget(routes);
         if self.retry.is_none() {
-            let records = progress.iter().map(|(route, progress)| (route, progress));
-            self.gathered.buffer.push(|to| record::write_progress(Kind::Progress, records, to));
+            write_checkpoint(&self.progress, &locked(&self.shared.open), &mut self.gathered.buffer);
         }
-        self.progress.extend(progress);
     }
 
-    fn write(&mut self) -> Result<Sequence, Shortage> {
+    /// Returns the first sequence of the batch, and its offset.
+    fn write(&mut self) -> Result<(Sequence, u64), Shortage> {
         let size = whole_blocks(self.gathered.buffer.len());
-        // A block is left for the checkpoint that makes a release safe when there is no room for another segment.
-        if self.segment.as_ref().is_none_or(|segment| !segment.has_room(size + BLOCK)) {
+        // Something is left for the checkpoint that makes a release safe when there is no room for another segment.
+        let left = BLOCK + (locked(&self.shared.open).len() * LISTED).min(self.batch_bytes_max);
+        if self.segment.as_ref().is_none_or(|segment| !segment.has_room(size + left)) {
             self.rotate()?;
         }
+        failpoint::pass("batch.gathered");
         let first = self.next;
+        let offset = self.segment.as_ref().map_or(0, |segment| segment.link().sealed_at);
         let begun = Instant::now();
         self.shared.pace.begin(begun);
         let appended = match &mut self.segment {
@@ -321,7 +362,7 @@ impl Writer {
         counts.batches.increment();
         counts.events.add(u64::from(self.gathered.buffer.events()));
         counts.bytes.add(size as u64);
-        Ok(first)
+        Ok((first, offset))
     }
 
     /// Takes note of how an append to the current segment ended.
@@ -354,6 +395,7 @@ impl Writer {
             // A segment without an event: its name is taken.
             self.next = self.next.plus(1);
         }
+        failpoint::pass("segment.wanted");
         let header = Header::new(self.next, self.last);
         // The new header says where the old segment ends; nothing may be appended to that any more.
         self.segment = None;
@@ -366,6 +408,7 @@ impl Writer {
         });
         let rotated = match started {
             Ok(segment) => {
+                failpoint::pass("segment.joined");
                 self.last = Some(segment.link());
                 self.shared.catalog.note(&segment);
                 self.segment = Some(segment);
@@ -418,13 +461,20 @@ impl Writer {
 
     fn fill_checkpoint(&mut self) {
         self.checkpoint.clear();
-        let progress = &self.progress;
-        self.checkpoint.push(|to| record::write_progress(Kind::Checkpoint, progress, to));
+        write_checkpoint(&self.progress, &locked(&self.shared.open), &mut self.checkpoint);
     }
 
     fn send(&self, errand: Errand) {
         // Fails only when `disk` has ended, and then nothing is written any more.
         let _ = self.errands.send(errand);
+    }
+}
+
+/// How far all routes have come, and all parked events that are open.
+fn write_checkpoint(progress: &BTreeMap<Arc<str>, RouteProgress>, open: &Open, to: &mut BatchBuffer) {
+    to.push(|to| record::write_progress(Kind::Checkpoint, progress, to));
+    if open.len() > 0 {
+        to.push(|to| record::write_open(open, to));
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Poll, ready};
+use std::task::Poll;
 
 use http_body::{Body, Frame};
 use hyper::body::{Bytes, Incoming};
 
+use super::clients::Unfinished;
 use super::connection::Connection;
 use crate::event::Draft;
 use crate::refusal::Refusal;
@@ -19,36 +20,52 @@ pub(super) fn check_length(body: &Incoming, max: usize) -> Result<(), Refusal> {
     }
 }
 
-/// Reads the body to its end. An announced length is reserved at once, a chunked body as it comes. `on_frame` sees each
-/// frame while it is in cache.
-pub(super) async fn read(
+/// Reads the body to its end. What is announced must have room, and is reserved as it comes, in steps that double: a sender
+/// that announces much and sends nothing holds nothing. `unfinished` bounds what the bodies that have begun hold together.
+/// `on_frame` sees each frame while it is in cache.
+pub(super) async fn read<'s>(
     body: &mut Incoming,
     max: usize,
     connection: &Connection,
     draft: &mut Draft,
+    unfinished: impl Fn() -> Unfinished<'s>,
     mut on_frame: impl FnMut(&[u8]),
 ) -> Result<(), Refusal> {
     check_length(body, max)?;
     // hyper sees to it that no more comes than was announced.
     let announced = body.size_hint().exact().map(|length| length as usize);
-    if let Some(length) = announced {
-        reserve(draft, length)?;
-        draft.expect_body(length);
+    if announced.is_some_and(|length| !draft.has_room_for(length)) {
+        return Err(Refusal::OverMemoryBudget);
     }
+    let mut holding = None;
+    let (mut received, mut reserved) = (0, 0);
     while let Some(frame) = next_frame(body, connection).await? {
         // Trailers are dropped: nothing in them may change what the head said.
         let Ok(data) = frame.into_data() else { continue };
-        if announced.is_none() {
-            if draft.body().len() + data.len() > max {
-                return Err(Refusal::BodyTooLarge);
+        connection.body_progresses();
+        received += data.len();
+        if received > max {
+            return Err(Refusal::BodyTooLarge);
+        }
+        if received > reserved {
+            let wanted = announced.map_or(received, |length| length.min((reserved * 2).max(STEP)).max(received));
+            reserve(draft, wanted - reserved)?;
+            reserved = wanted;
+            if announced.is_none_or(|length| received < length) {
+                holding.get_or_insert_with(&unfinished).grow_to(reserved)?;
             }
-            reserve(draft, data.len())?;
+            if announced.is_some() {
+                draft.expect_body(reserved - draft.body().len());
+            }
         }
         draft.push_body(&data);
         on_frame(&data);
     }
     Ok(())
 }
+
+/// What is reserved of an announced body when its first bytes come. Most are smaller and come whole.
+const STEP: usize = 64 << 10;
 
 fn reserve(draft: &mut Draft, bytes: usize) -> Result<(), Refusal> {
     if draft.reserve(bytes) { Ok(()) } else { Err(Refusal::OverMemoryBudget) }
@@ -59,11 +76,16 @@ async fn next_frame(body: &mut Incoming, connection: &Connection) -> Result<Opti
         if connection.body_has_expired() {
             return Poll::Ready(Err(Refusal::BodyTimeout));
         }
-        Poll::Ready(match ready!(Pin::new(&mut *body).poll_frame(cx)) {
-            None => Ok(None),
-            Some(Ok(frame)) => Ok(Some(frame)),
-            Some(Err(_)) => Err(Refusal::BrokenBody),
-        })
+        match Pin::new(&mut *body).poll_frame(cx) {
+            Poll::Pending => {
+                // The sweep must find the task that waits: a stream's is not the one that reads.
+                connection.wake_me(cx);
+                Poll::Pending
+            }
+            Poll::Ready(None) => Poll::Ready(Ok(None)),
+            Poll::Ready(Some(Ok(frame))) => Poll::Ready(Ok(Some(frame))),
+            Poll::Ready(Some(Err(_))) => Poll::Ready(Err(Refusal::BrokenBody)),
+        }
     })
     .await
 }

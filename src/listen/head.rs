@@ -21,9 +21,18 @@ pub(super) fn check(parts: &Parts) -> Result<(), Refusal> {
 }
 
 /// RFC 9112 §3.2: exactly one `Host` in HTTP/1.1, and a valid one.
+/// In HTTP/2 the authority stands for it, and a `Host` beside that must say the same (RFC 9113 §8.3.1).
 fn check_host(parts: &Parts) -> Result<(), Refusal> {
     let mut hosts = parts.headers.get_all(HOST).iter();
+    let authority = parts.uri.authority().filter(|_| parts.version == Version::HTTP_2);
     match (hosts.next(), hosts.next()) {
+        (None, _) if authority.is_some_and(|authority| is_host(authority.as_str().as_bytes())) => Ok(()),
+        (Some(host), None)
+            if authority
+                .is_some_and(|authority| !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())) =>
+        {
+            Err(Refusal::BadHost)
+        }
         (None, _) if parts.version < Version::HTTP_11 => Ok(()),
         (Some(host), None) if is_host(host.as_bytes()) => Ok(()),
         _ => Err(Refusal::BadHost),
@@ -89,6 +98,22 @@ mod tests {
         let mut parts = head(&[]);
         parts.version = Version::HTTP_10;
         assert_eq!(check(&parts), Ok(()));
+    }
+
+    #[test]
+    fn in_http_2_the_authority_is_the_host() {
+        let check = |uri: &str, headers: &[(&str, &str)]| {
+            let mut parts = head(headers);
+            parts.version = Version::HTTP_2;
+            parts.uri = uri.parse().expect("a target");
+            check(&parts).err()
+        };
+        assert_eq!(check("https://hooks.example.com/hooks/x", &[]), None);
+        assert_eq!(check("https://hooks.example.com/hooks/x", &[("host", "Hooks.example.com")]), None);
+        assert_eq!(check("/hooks/x", &[("host", "a")]), None);
+        assert_eq!(check("https://a/hooks/x", &[("host", "b")]), Some(Refusal::BadHost));
+        assert_eq!(check("https://user@a/hooks/x", &[]), Some(Refusal::BadHost));
+        assert_eq!(check("/hooks/x", &[]), Some(Refusal::BadHost));
     }
 
     #[test]

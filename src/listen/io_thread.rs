@@ -1,26 +1,25 @@
 //! An io thread: accepts, runs its connections, sweeps them, and ends when it is told to and they have.
 
 use std::cell::RefCell;
-use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::LocalSet;
 use tokio::time::MissedTickBehavior;
 
-use super::accept::Sockets;
+use super::accept::{Door, Sockets};
+use super::clients::Clients;
 use super::connection::{Connection, Expired};
-use super::limits::{ConnectionLimit, ConnectionPermit, Limits};
-use super::request::{Answerer, Request};
+use super::handshake::Handshakes;
+use super::limits::{ConnectionLimit, Limits};
+use super::request::Answerer;
+use super::serve;
 use super::stage::{SharedStage, Stage};
-use super::watched::Watched;
 use crate::counters::ListenCounters;
 
 /// What every io thread of a gateway shares.
@@ -29,6 +28,7 @@ pub(crate) struct IoThread {
     limits: Limits,
     connections: Arc<ConnectionLimit>,
     stage: SharedStage,
+    clients: Arc<Clients>,
 }
 
 /// How often limits are looked at: a limit is kept to within this.
@@ -37,20 +37,14 @@ const SWEEP_EVERY: Duration = Duration::from_millis(50);
 /// After a failed accept, such as for want of file descriptors, before the next.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// The most that hyper buffers of one connection before it stops reading.
-const READ_BUFFER_MAX: usize = 64 << 10;
-
-/// Bytes of request line and headers together. The bound on the buffer is no bound on them: what arrives in one read passes.
-const HEAD_MAX: usize = 64 << 10;
-
 /// What a connection over the limit is told.
 const TOO_MANY_CONNECTIONS: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 1\r\nconnection: close\r\n\r\n";
 
 impl IoThread {
     /// The settings of threads that together hold `max_connections` and follow `stage`.
-    pub(crate) fn new(limits: Limits, max_connections: usize, stage: SharedStage) -> Self {
-        Self { limits, connections: ConnectionLimit::new(max_connections), stage }
+    pub(crate) fn new(limits: Limits, max_connections: usize, stage: SharedStage, clients: Arc<Clients>) -> Self {
+        Self { limits, connections: ConnectionLimit::new(max_connections), stage, clients }
     }
 
     /// Starts `io-N`. `on_thread` runs on it first, inside its runtime, and makes what answers its requests. Connections are
@@ -70,7 +64,8 @@ impl IoThread {
         let listeners = {
             // Registered here, where a failure can still be returned.
             let _inside = runtime.enter();
-            sockets.into_listeners().into_iter().map(TcpListener::from_std).collect::<io::Result<Vec<_>>>()?
+            let registered = |(listener, door)| Ok((TcpListener::from_std(listener)?, door));
+            sockets.into_listeners().into_iter().map(registered).collect::<io::Result<Vec<_>>>()?
         };
         std::thread::Builder::new().name(format!("io-{index}")).spawn(move || {
             LocalSet::new().block_on(&runtime, async move { self.run(listeners, on_thread(), counters).await });
@@ -79,20 +74,22 @@ impl IoThread {
 
     async fn run<A: Answerer, C: AsRef<ListenCounters> + 'static>(
         self,
-        listeners: Vec<TcpListener>,
+        listeners: Vec<(TcpListener, Door)>,
         answerer: A,
         counters: Arc<C>,
     ) {
         let thread = Rc::new(Thread {
             limits: self.limits,
             permits: self.connections,
+            clients: self.clients,
+            handshakes: Handshakes::new(),
             live: RefCell::default(),
             answerer,
             counters,
         });
         let accepting: Vec<_> = listeners
             .into_iter()
-            .map(|listener| tokio::task::spawn_local(Rc::clone(&thread).accept(listener)))
+            .map(|(listener, door)| tokio::task::spawn_local(Rc::clone(&thread).accept(listener, door)))
             .collect();
         let mut sweeps = tokio::time::interval(SWEEP_EVERY);
         sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -102,7 +99,7 @@ impl IoThread {
             if stage >= Stage::Closing {
                 accepting.iter().for_each(tokio::task::JoinHandle::abort);
             }
-            let live = thread.sweep(stage >= Stage::Closing);
+            let live = thread.sweep(stage);
             if stage == Stage::Over || (stage == Stage::Closing && live == 0) {
                 break;
             }
@@ -110,22 +107,26 @@ impl IoThread {
     }
 }
 
-struct Thread<A, C> {
+/// One io thread at work.
+pub(super) struct Thread<A, C> {
+    pub(super) clients: Arc<Clients>,
+    pub(super) handshakes: Handshakes,
+    pub(super) answerer: A,
+    pub(super) counters: Arc<C>,
     limits: Limits,
     permits: Arc<ConnectionLimit>,
+    /// Connections, and streams of them.
     live: RefCell<Vec<Rc<Connection>>>,
-    answerer: A,
-    counters: Arc<C>,
 }
 
 impl<A: Answerer, C: AsRef<ListenCounters> + 'static> Thread<A, C> {
-    async fn accept(self: Rc<Self>, listener: TcpListener) {
+    async fn accept(self: Rc<Self>, listener: TcpListener, door: Door) {
         let mut is_failing = false;
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     is_failing = false;
-                    self.take(stream, peer);
+                    self.take(stream, peer, &door);
                 }
                 Err(error) if was_given_up(&error) => {}
                 Err(error) => {
@@ -145,64 +146,52 @@ impl<A: Answerer, C: AsRef<ListenCounters> + 'static> Thread<A, C> {
         }
     }
 
-    fn take(self: &Rc<Self>, stream: TcpStream, peer: std::net::SocketAddr) {
+    fn take(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr, door: &Door) {
         let counters = (*self.counters).as_ref();
-        let Some(permit) = self.permits.admit() else {
+        let is_plain = door.tls.is_none() && !door.proxy_protocol;
+        let address = peer.ip().to_canonical();
+        // A trusted proxy connects for others: their requests are counted, or with a PROXY header they are.
+        let share = if self.clients.trusts(address) { Some(None) } else { self.clients.connection(address).map(Some) };
+        let (Some(permit), Some(share)) = (self.permits.admit(), share) else {
             counters.connections_refused.increment();
-            // Into an empty send buffer: it is taken whole or the client is gone.
-            let _ = stream.try_write(TOO_MANY_CONNECTIONS);
+            if is_plain {
+                // Into an empty send buffer: it is taken whole or the client is gone.
+                let _ = stream.try_write(TOO_MANY_CONNECTIONS);
+            }
             return;
         };
         counters.connections_opened.increment();
         // Answers are small and complete: waiting to fill a packet only delays them.
         let _ = stream.set_nodelay(true);
         let connection = Rc::new(Connection::new(peer, Instant::now()));
-        self.live.borrow_mut().push(Rc::clone(&connection));
-        tokio::task::spawn_local(Rc::clone(self).serve(stream, connection, permit));
+        self.watch(Rc::clone(&connection));
+        let place = (permit, share);
+        // Two kinds of task: one that may do TLS is several times as large.
+        if is_plain {
+            tokio::task::spawn_local(serve::plain(Rc::clone(self), stream, connection, place));
+        } else {
+            tokio::task::spawn_local(serve::behind(Rc::clone(self), door.clone(), stream, connection, place));
+        }
     }
 
-    async fn serve(self: Rc<Self>, stream: TcpStream, connection: Rc<Connection>, _permit: ConnectionPermit) {
-        let io = TokioIo::new(Watched::new(stream, Rc::clone(&connection)));
-        let service = service_fn(|request| {
-            let connection = Rc::clone(&connection);
-            let request = Request::new(request, Rc::clone(&connection));
-            let answer = self.answerer.answer(request);
-            async move {
-                let (answer, ready_at) = answer.await;
-                if !connection.request_is_whole() {
-                    // The body is dropped by now. In its next turn hyper skips what is left of it, if that is there, or else
-                    // adds `Connection: close` to this answer.
-                    tokio::task::yield_now().await;
-                }
-                connection.begin_writing(ready_at);
-                Ok::<_, Infallible>(answer)
-            }
-        });
-        let served = http1::Builder::new()
-            // A client that has sent its request and closed its side still gets the answer.
-            .half_close(true)
-            .max_buf_size(READ_BUFFER_MAX)
-            .max_header_size(HEAD_MAX)
-            .serve_connection(io, service)
-            .await;
-        let counters = (*self.counters).as_ref();
-        if served.is_err_and(|error| error.is_parse()) {
-            counters.malformed.increment();
-        }
-        counters.connections_closed.increment();
+    /// Holds a connection, or a stream of one, to the time limits.
+    pub(super) fn watch(&self, connection: Rc<Connection>) {
+        self.live.borrow_mut().push(connection);
     }
 
     /// Closes what is over its limit and forgets what is gone. Returns how many connections are left.
-    fn sweep(&self, closing: bool) -> usize {
+    fn sweep(&self, stage: Stage) -> usize {
         let now = Instant::now();
+        let closing = stage >= Stage::Closing;
         self.answerer.sweep(now);
+        self.handshakes.sweep();
         let counters = (*self.counters).as_ref();
         let mut live = self.live.borrow_mut();
         live.retain(|connection| {
             if connection.is_over() {
                 return false;
             }
-            match connection.sweep(now, &self.limits, closing) {
+            match connection.sweep(now, &self.limits, stage) {
                 Some(Expired::Head) if !closing => counters.head_timeouts.increment(),
                 Some(Expired::Idle) if !closing => counters.idle_timeouts.increment(),
                 Some(Expired::Write) => counters.write_timeouts.increment(),

@@ -9,18 +9,37 @@ use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
 use super::connection::{Connection, Verdict};
 
+/// What a connection is carried by: a socket, with or without TLS on it.
+pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin {
+    /// The socket itself.
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl Socket for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Socket for Box<TlsStream<TcpStream>> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
 /// A client's socket with its state.
 #[derive(Debug)]
-pub(super) struct Watched {
-    stream: TcpStream,
+pub(super) struct Watched<S = TcpStream> {
+    stream: S,
     connection: Rc<Connection>,
 }
 
-impl Watched {
-    pub(super) fn new(stream: TcpStream, connection: Rc<Connection>) -> Self {
+impl<S: Socket> Watched<S> {
+    pub(super) fn new(stream: S, connection: Rc<Connection>) -> Self {
         Self { stream, connection }
     }
 
@@ -30,10 +49,12 @@ impl Watched {
         match self.connection.verdict() {
             Verdict::Live | Verdict::BodyExpired => false,
             Verdict::Closed => true,
+            // It says goodbye in a frame, and listens until that is understood.
+            Verdict::Retired if self.connection.has_streams() => false,
             Verdict::Retired => {
                 // Asked of the system: the runtime may not have heard of it yet.
                 let mut byte = [MaybeUninit::uninit()];
-                let has_come = socket2::SockRef::from(&self.stream).peek(&mut byte).is_ok_and(|count| count > 0);
+                let has_come = socket2::SockRef::from(self.stream.tcp()).peek(&mut byte).is_ok_and(|count| count > 0);
                 if has_come {
                     self.connection.revive();
                 }
@@ -60,7 +81,7 @@ impl Watched {
     }
 }
 
-impl AsyncRead for Watched {
+impl<S: Socket> AsyncRead for Watched<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.is_at_its_end() {
             return Poll::Ready(Ok(()));
@@ -72,8 +93,9 @@ impl AsyncRead for Watched {
                 Poll::Pending
             }
             Poll::Ready(result) => {
-                if buffer.filled().len() > before {
-                    self.connection.bytes_were_read();
+                let read = buffer.filled().get(before..).unwrap_or_default();
+                if !read.is_empty() {
+                    self.connection.bytes_were_read(read);
                 }
                 Poll::Ready(result)
             }
@@ -81,7 +103,7 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl<S: Socket> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if self.connection.verdict() == Verdict::Closed {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
@@ -136,7 +158,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::listen::Limits;
+    use crate::listen::{Limits, Stage};
 
     async fn read(watched: &mut Watched) -> usize {
         let mut bytes = [0; 8];
@@ -156,14 +178,18 @@ mod tests {
         let mut watched = Watched::new(stream, Rc::clone(&connection));
 
         std::io::Write::write_all(&mut client, b"POST").expect("a request");
-        assert!(connection.sweep(Instant::now(), &limits, true).is_some());
+        assert!(connection.sweep(Instant::now(), &limits, Stage::Closing).is_some());
         assert_eq!(read(&mut watched).await, 4);
-        assert_eq!(connection.sweep(Instant::now(), &limits, true), None, "it is a request now, and finished");
+        assert_eq!(
+            connection.sweep(Instant::now(), &limits, Stage::Closing),
+            None,
+            "it is a request now, and finished"
+        );
 
         connection.begin_receiving(false);
         connection.begin_writing(Instant::now());
         connection.was_flushed();
-        assert!(connection.sweep(Instant::now(), &limits, true).is_some());
+        assert!(connection.sweep(Instant::now(), &limits, Stage::Closing).is_some());
         assert_eq!(read(&mut watched).await, 0);
     }
 }

@@ -1,7 +1,7 @@
 //! One source's answers.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::body::ReplyBody;
@@ -38,14 +38,6 @@ impl Reply {
     pub(crate) fn refused(&self, refusal: Refusal) -> Response<ReplyBody> {
         self.refusals.answer(refusal)
     }
-}
-
-/// The answer to a provider's challenge. The text is the sender's own: no browser may take it for anything but text.
-pub(crate) fn challenge(text: String) -> Response<ReplyBody> {
-    let mut headers = HeaderMap::with_capacity(2);
-    headers.insert(CONTENT_TYPE, TEXT);
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    Prebuilt { status: StatusCode::OK, headers, body: Bytes::from(text) }.response()
 }
 
 pub(super) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -214,14 +206,5 @@ mod tests {
         let response = source((200, None, ""), &refuse, false).refused(Refusal::StaleTimestamp);
         assert_eq!(response.status(), StatusCode::FORBIDDEN);
         assert_eq!(text(response).await, r#"{"status":"refused","reason":"stale_timestamp"}"#);
-    }
-
-    #[tokio::test]
-    async fn a_challenge_is_answered_with_its_text() {
-        let response = challenge("3eZbrw1a".to_owned());
-        assert_eq!(response.status(), StatusCode::OK);
-        assert_eq!(header(&response, "content-type"), Some("text/plain; charset=utf-8"));
-        assert_eq!(header(&response, "x-content-type-options"), Some("nosniff"));
-        assert_eq!(text(response).await, "3eZbrw1a");
     }
 }

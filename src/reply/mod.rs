@@ -8,13 +8,16 @@ mod answer;
 
 mod body;
 
+mod handshake;
+
 mod refusals;
 
 mod shared;
 
 mod template;
 
-pub(crate) use answer::{Reply, challenge};
-pub(crate) use body::ReplyBody;
+pub(crate) use answer::Reply;
+pub(crate) use body::{ReplyBody, ReplyBytes};
+pub(crate) use handshake::{Asked, Handshaken, Handshakes};
 pub(crate) use refusals::refused;
 pub(crate) use shared::{close_after, health};

@@ -57,7 +57,7 @@ fn answer_for(refusal: Refusal, config: &RefuseConfig, asks_for_basic: bool) -> 
         StatusCode::METHOD_NOT_ALLOWED => {
             headers.insert(ALLOW, HeaderValue::from_static("POST"));
         }
-        StatusCode::SERVICE_UNAVAILABLE => {
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         StatusCode::UNAUTHORIZED if asks_for_basic => {

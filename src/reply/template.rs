@@ -114,7 +114,7 @@ impl Escape {
         }
     }
 
-    fn push(self, out: &mut Filled, text: &str) {
+    pub(super) fn push(self, out: &mut Filled, text: &str) {
         if !text.contains(|character| self.changes(character)) {
             return out.extend_from_slice(text.as_bytes());
         }

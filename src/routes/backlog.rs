@@ -25,7 +25,7 @@ pub(super) struct Backlogs {
     shared: Arc<Shared>,
     /// By route.
     gauges: Vec<Gauge>,
-    /// Where the routes and the journal's end were when they were looked at last, and when that was.
+    /// What the routes needed, and where the journal's end was, when they were looked at last, and when that was.
     seen: Vec<Sequence>,
     seen_end: Sequence,
     looked_at: Option<Instant>,
@@ -52,7 +52,7 @@ impl Backlogs {
 
     /// When to look again: `None` if nothing has changed since the last time.
     pub(super) fn due(&self) -> Option<Instant> {
-        let positions = self.shared.routes.iter().map(|route| route.durable.position());
+        let positions = self.shared.routes.iter().map(|route| route.durable.holds_from());
         let is_seen = self.seen_end == self.shared.bell.end() && positions.eq(self.seen.iter().copied());
         self.looked_at.filter(|_| !is_seen).map(|at| at + LOOK_EVERY)
     }
@@ -69,7 +69,7 @@ impl Backlogs {
         let mut has_turned = false;
         let routes = self.shared.routes.iter().zip(&mut self.gauges).zip(&mut self.seen);
         for (at, ((route, gauge), seen)) in routes.enumerate() {
-            *seen = route.durable.position();
+            *seen = route.durable.holds_from();
             let bytes = log.bytes_from(*seen);
             route.durable.show_backlog(bytes);
             if let Some(change) = gauge.read(bytes) {
@@ -85,8 +85,8 @@ impl Backlogs {
         if has_turned {
             self.refuse_sources();
         }
-        for Removed { position, backlog, .. } in &mut *lock(&self.shared.removed) {
-            *backlog = log.bytes_from(*position);
+        for Removed { holds_from, backlog, .. } in &mut *lock(&self.shared.removed) {
+            *backlog = log.bytes_from(*holds_from);
         }
         give_up
     }

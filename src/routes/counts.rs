@@ -19,6 +19,8 @@ pub(super) struct OfferCounts {
 pub(super) struct DeliveryCounts {
     /// Events delivered.
     pub(super) delivered: SharedCounter,
+    /// Events that its `where` does not take.
+    pub(super) filtered: SharedCounter,
     /// Failed attempts, in the order of [`FAILURES`].
     failed: [SharedCounter; FAILURES.len()],
     /// Events whose dead letter is written.

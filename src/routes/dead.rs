@@ -1,4 +1,4 @@
-//! Dead letters: one file per route, a line of JSON per event. The `disk` thread writes them.
+//! Dead letters: one file per route, a line of JSON per event. The `disk` thread writes them, and the log of attempts.
 //!
 //! A route is done with an event only when its line is synced. Where that fails the event stays in memory, in its place in
 //! the route's queue, and is tried again: the route's bounds hold, and nothing is lost but by the end of the process.
@@ -15,21 +15,25 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use data_encoding::BASE64;
 use humantime::format_rfc3339_millis;
 use serde::Serialize;
 
+use super::attempts::{AttemptFiles, Notes};
+use super::delivery::Outcome;
 use super::error::RoutesError;
 use super::retry::Reason;
 use super::route::Route;
 use super::waiting::Waiting;
+use crate::failpoint;
 
 /// The way to the `disk` thread.
 #[derive(Debug, Clone)]
 pub(super) struct DeadLetters {
     /// Not bounded by itself: each letter holds a place in the queue of its route.
     orders: Sender<Order>,
+    notes: Notes,
 }
 
 /// An event that is given up.
@@ -44,20 +48,57 @@ pub(super) struct Letter {
 #[derive(Debug)]
 enum Order {
     Bury(Letter),
+    /// There are attempts to write to the log.
+    Attempts,
+    /// Write those that are noted, and say when that is done.
+    WriteAttempts(Sender<()>),
     Stop,
 }
 
 impl DeadLetters {
-    /// Makes the directory if need be, proves that it can be written to, and starts the thread.
-    pub(super) fn start(dir: &Path) -> Result<(Self, JoinHandle<()>), RoutesError> {
+    /// Makes the directory if need be, proves that it can be written to, and starts the thread. It keeps the log of attempts
+    /// too, if one is to be kept: where, and of how many bytes.
+    pub(super) fn start(dir: &Path, attempts: Option<(&Path, u64)>) -> Result<(Self, JoinHandle<()>), RoutesError> {
         prepare(dir).map_err(|source| RoutesError::DeadDir { dir: dir.to_owned(), source })?;
         let (orders, received) = unbounded();
-        let disk = Disk { dir: dir.to_owned(), orders: received, graves: HashMap::new() };
+        let (notes, attempts) = match attempts {
+            Some((dir, quota)) => {
+                let (notes, files) = AttemptFiles::open(dir, quota);
+                (notes, Some(files))
+            }
+            None => (Notes::off(), None),
+        };
+        let disk = Disk { dir: dir.to_owned(), orders: received, graves: HashMap::new(), attempts };
         let thread = std::thread::Builder::new()
             .name("disk".into())
             .spawn(move || disk.run())
             .map_err(|source| RoutesError::Thread { name: "disk".into(), source })?;
-        Ok((Self { orders }, thread))
+        Ok((Self { orders, notes }, thread))
+    }
+
+    /// Whether a log of attempts is kept.
+    pub(super) fn notes_attempts(&self) -> bool {
+        self.notes.is_on()
+    }
+
+    /// Notes how an attempt that has just ended went.
+    pub(super) fn note(&self, route: &Arc<str>, waiting: &Waiting, outcome: &Outcome, span: (SystemTime, Duration)) {
+        if self.notes.note(route, waiting, outcome, span) {
+            let _ = self.orders.send(Order::Attempts);
+        }
+    }
+
+    /// Blocks until the log has what was noted before, at most for `patience`.
+    pub(super) fn write_attempts(&self, patience: Duration) {
+        let (done, is_done) = bounded(1);
+        if self.orders.send(Order::WriteAttempts(done)).is_ok() {
+            let _ = is_done.recv_timeout(patience);
+        }
+    }
+
+    /// Attempts that are missing in the log.
+    pub(super) fn attempts_dropped(&self) -> u64 {
+        self.notes.dropped()
     }
 
     /// Hands an event over.
@@ -84,6 +125,7 @@ struct Disk {
     dir: PathBuf,
     orders: Receiver<Order>,
     graves: HashMap<Arc<str>, Grave>,
+    attempts: Option<AttemptFiles>,
 }
 
 /// The letters of one route that are not yet written.
@@ -106,13 +148,17 @@ impl Disk {
                 }
             }
             self.graves.retain(|_, grave| !grave.letters.is_empty());
+            if let Some(attempts) = &mut self.attempts {
+                if running { attempts.write_if_due(now) } else { attempts.end() }
+            }
         }
     }
 
     /// Waits for letters or the next time to try again, and takes what is there. `false` when it is time to stop.
     fn gather(&mut self) -> bool {
-        let next = self.graves.values().filter_map(|grave| grave.again).map(|(at, _)| at).min();
-        let first = match next {
+        let again = self.graves.values().filter_map(|grave| grave.again).map(|(at, _)| at).min();
+        let attempts = self.attempts.as_ref().and_then(AttemptFiles::due);
+        let first = match again.into_iter().chain(attempts).min() {
             Some(at) => self.orders.recv_deadline(at),
             None => self.orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
@@ -125,6 +171,17 @@ impl Disk {
         for order in std::iter::once(first).chain(more) {
             match order {
                 Order::Bury(letter) => self.grave_of(&letter.route.name).letters.push(letter),
+                Order::Attempts => {
+                    if let Some(attempts) = &mut self.attempts {
+                        attempts.told(Instant::now());
+                    }
+                }
+                Order::WriteAttempts(done) => {
+                    if let Some(attempts) = &mut self.attempts {
+                        attempts.write();
+                    }
+                    let _ = done.send(());
+                }
                 Order::Stop => return false,
             }
         }
@@ -150,12 +207,15 @@ impl Grave {
         for letter in &self.letters {
             push_line(&mut lines, letter);
         }
+        failpoint::pass("dead.gathered");
         match append(&self.path, &lines) {
             Ok(()) => {
+                failpoint::pass("dead.synced");
                 self.again = None;
                 for letter in self.letters.drain(..) {
                     letter.route.buried(&letter.waiting);
                 }
+                failpoint::pass("dead.done");
             }
             Err(error) => {
                 let wait = self.again.map_or(FIRST_WAIT, |(_, wait)| (wait * 2).min(LONGEST_WAIT));
@@ -192,7 +252,10 @@ fn append(path: &Path, lines: &[u8]) -> io::Result<()> {
     let is_new = !path.exists();
     let mut file = OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(path)?;
     let length = file.metadata()?.len();
-    let written = end_torn_line(&mut file, length).and_then(|()| file.write_all(lines)).and_then(|()| file.sync_data());
+    let written = end_torn_line(&mut file, length).and_then(|()| file.write_all(lines)).and_then(|()| {
+        failpoint::pass("dead.written");
+        file.sync_data()
+    });
     if let Err(error) = written {
         // Best effort: what cannot be cut off is closed by `end_torn_line` next time, and a line that was written and not
         // synced is written again, so that it is there at least once.

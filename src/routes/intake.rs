@@ -80,6 +80,44 @@ impl Intake {
         Ok(matches.len())
     }
 
+    /// Offers the events of one request, all or none: room is reserved for each in all routes that match it before any of
+    /// them is taken.
+    pub(crate) fn offer_all(&mut self, source: usize, events: &[Event]) -> Result<(), Refusal> {
+        let Self { shared, counts, matches, given } = self;
+        if shared.is_closed() {
+            return Err(Refusal::QueueFull);
+        }
+        let (mut with_room, mut without) = (Vec::new(), Vec::new());
+        for event in events {
+            matches.clear();
+            shared.table.find(source, event.event_type(), event.type_signed(), matches);
+            for &at in &*matches {
+                counts[at].offered.increment();
+                let route = &shared.routes[at];
+                if route.reserve(event.body().len()) {
+                    with_room.push((event, at));
+                } else if route.when_full == WhenFull::Drop {
+                    without.push(at);
+                } else {
+                    for (event, at) in with_room {
+                        shared.routes[at].release(event.body().len());
+                    }
+                    counts[at].refused.increment();
+                    return Err(Refusal::QueueFull);
+                }
+            }
+        }
+        for at in without {
+            counts[at].dropped.increment();
+        }
+        for (event, at) in with_room {
+            let route = &shared.routes[at];
+            route.push(event);
+            given[route.pool] = true;
+        }
+        Ok(())
+    }
+
     /// How many routes match an event that is delivered from the journal, if the same rules still stand when it is.
     pub(crate) fn count_matches(&mut self, source: usize, event: &Event) -> usize {
         self.matches.clear();

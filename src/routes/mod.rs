@@ -5,7 +5,7 @@
 //!           │ a place in every matching route, then push; wakes after the answers                    │ as there is room
 //!           ▼                                                                                       │
 //!        queue ◀──────────────────────────────────────────────────────────────────────────────────────┘
-//!          └────▶ gate ──▶ pump ──▶ sink ──▶ delivered
+//!          └────▶ gate ──▶ where ──▶ pump ──▶ sink ──▶ delivered
 //!           one per route     │ one per worker   │ failed
 //!                             ◀───── parked ◀────┤ again, later
 //! disk                                           └──▶ dead letters
@@ -16,11 +16,15 @@
 //! dispatch, are done when they are delivered or in the dead letters, and come again if the process ends before.
 //!
 //! What a route has taken is delivered, parked or in its dead letters, and holds its place in the bounds of the route's
-//! queue until it is one of the first and last.
+//! queue until it is one of the first and last. An event of the journal is parked there, and gives its place back too.
+
+mod attempts;
 
 mod backlog;
 
 mod breaker;
+
+mod buried;
 
 mod counts;
 
@@ -34,11 +38,19 @@ mod durable;
 
 mod error;
 
+mod filter;
+
+mod from_journal;
+
 mod gate;
+
+mod history;
 
 mod intake;
 
 mod lock;
+
+mod matcher;
 
 mod parked;
 
@@ -68,6 +80,8 @@ mod table;
 
 mod waiting;
 
+mod worker;
+
 #[cfg(test)]
 mod tests;
 
@@ -77,22 +91,29 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+pub(crate) use self::attempts::{AttemptsOf, Run, Told, read_attempts};
+pub(crate) use self::buried::{Buried, BuriedAttempt, read_buried};
 use self::counts::OfferCounts;
+use self::dead::DeadLetters;
 pub use self::delivery::Delivery;
 pub(crate) use self::delivery::{Failure, FailureKind, LocalFuture, Outcome, Outcomes, Sink, SinkFactory};
 use self::dispatch::{Bell, Dispatch};
 pub(crate) use self::dispatch::{Log, LogError, Waker};
+use self::durable::Stand;
 pub(crate) use self::error::{ForgetError, RoutesError};
 pub(crate) use self::intake::Intake;
 use self::lock::lock;
+pub(crate) use self::matcher::Matcher;
 use self::pool::Pool;
 pub(crate) use self::progress::Progress;
 use self::route::Route;
 use self::start::Threads;
 pub(crate) use self::status::RouteStatus;
 use self::table::Table;
+pub(crate) use self::table::matches;
 use crate::config::Config;
 use crate::event::Sequence;
+use crate::journal::OpenParked;
 
 /// All routes and the threads that serve them.
 #[derive(Debug)]
@@ -119,6 +140,7 @@ struct Shared {
     /// By source: a route that it feeds is too far behind to take more.
     refused_sources: Box<[AtomicBool]>,
     bell: Arc<Bell>,
+    dead: DeadLetters,
     /// One entry per [`Intake`], and one for dispatch.
     offer_counts: Mutex<Vec<Arc<[OfferCounts]>>>,
     /// Nothing is taken any more.
@@ -129,10 +151,20 @@ struct Shared {
 #[derive(Debug)]
 struct Removed {
     name: Arc<str>,
-    /// The first event that it is not done with.
+    /// The first event that it is not done with and has not parked.
     position: Sequence,
+    parked: usize,
+    /// Before this it needs nothing of the journal.
+    holds_from: Sequence,
     /// Bytes of the journal from there to the end.
     backlog: u64,
+}
+
+impl Removed {
+    fn new(name: &Arc<str>, stand: Stand) -> Self {
+        let Stand { position, holds_from, parked } = stand;
+        Self { name: Arc::clone(name), position, parked, holds_from, backlog: 0 }
+    }
 }
 
 /// Events that a route had taken and that are gone.
@@ -165,10 +197,16 @@ impl Routes {
     /// Starts to deliver what is in the journal, with the routes where `saved` says, and new ones where they are configured
     /// to begin. Progress of routes that are not configured is kept as it is. To be called once, before anything is written
     /// to the journal: with the first of it the places of new routes are recorded.
-    pub(crate) fn dispatch(&self, log: impl Log, saved: Vec<(Arc<str>, Progress)>) -> Result<(), RoutesError> {
+    /// `parked` are the events that wait for another attempt.
+    pub(crate) fn dispatch(
+        &self,
+        log: impl Log,
+        saved: Vec<(Arc<str>, Progress)>,
+        parked: Vec<OpenParked>,
+    ) -> Result<(), RoutesError> {
         let mut threads = lock(&self.threads);
         let Some(threads) = threads.as_mut() else { return Ok(()) };
-        let dispatch = Dispatch::new(Box::new(log), saved, &self.shared, self.shared.add_offer_counts());
+        let dispatch = Dispatch::new(Box::new(log), saved, parked, &self.shared, self.shared.add_offer_counts());
         threads.add_dispatch(dispatch.start()?);
         Ok(())
     }
@@ -181,6 +219,21 @@ impl Routes {
     /// Every route as it is now, in the order of the configuration.
     pub(crate) fn status(&self) -> Vec<RouteStatus> {
         RouteStatus::all(&self.shared)
+    }
+
+    /// Where a route stands: the lowest event of the journal that it is not done with.
+    pub(crate) fn position(&self, route: &str) -> Option<Sequence> {
+        self.shared.route(route).map(|route| route.durable.position())
+    }
+
+    /// Blocks until the log of attempts has those that have ended, at most for `patience`.
+    pub(crate) fn write_attempts(&self, patience: Duration) {
+        self.shared.dead.write_attempts(patience);
+    }
+
+    /// Attempts that are missing in their log, for want of time or room to write them.
+    pub(crate) fn attempts_dropped(&self) -> u64 {
+        self.shared.dead.attempts_dropped()
     }
 
     /// Stops the deliveries of a route, which goes on to queue up to its bounds. `false` if there is no such route.

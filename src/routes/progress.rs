@@ -43,6 +43,11 @@ impl Progress {
         self.undone.first().copied().unwrap_or(self.next)
     }
 
+    /// Whether it is done with an event.
+    pub(crate) fn is_done(&self, sequence: Sequence) -> bool {
+        sequence < self.next && self.undone.binary_search(&sequence).is_err()
+    }
+
     pub(super) fn undone(&self) -> &[Sequence] {
         &self.undone
     }
@@ -96,7 +101,7 @@ impl Progress {
 
 const VERSION: u8 = 1;
 
-fn push_number(bytes: &mut Vec<u8>, mut number: u64) {
+pub(super) fn push_number(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push(number as u8 | 0x80);
         number >>= 7;
@@ -104,7 +109,7 @@ fn push_number(bytes: &mut Vec<u8>, mut number: u64) {
     bytes.push(number as u8);
 }
 
-fn take_number(rest: &mut &[u8]) -> Option<u64> {
+pub(super) fn take_number(rest: &mut &[u8]) -> Option<u64> {
     let mut number = 0_u64;
     for shift in (0..u64::BITS).step_by(7) {
         let (&byte, after) = rest.split_first()?;

@@ -15,6 +15,7 @@ use super::dead::{DeadLetters, Letter};
 use super::delivery::{Failure, FailureKind, Outcome, Outcomes};
 use super::dispatch::Bell;
 use super::durable::Durable;
+use super::filter::Filter;
 use super::gate::{Gate, Shut};
 use super::lock::lock;
 use super::parked::Parked;
@@ -22,7 +23,8 @@ use super::queue::{Bounded, Queue};
 use super::retry::{self, Reason, Verdict};
 use super::waiting::Waiting;
 use crate::config::{BacklogConfig, FromStart, RetryConfig, RouteConfig, WhenFull};
-use crate::event::{Event, Sequence};
+use crate::event::Event;
+use crate::failpoint;
 
 /// One route.
 #[derive(Debug)]
@@ -35,14 +37,17 @@ pub(super) struct Route {
     pub(super) backlog: BacklogConfig,
     /// The sources that it takes from.
     pub(super) sources: Vec<usize>,
+    /// Events it may have parked in the journal before it waits.
+    pub(super) max_parked: usize,
     /// Its side towards dispatch.
     pub(super) durable: Durable,
     pub(super) counts: DeliveryCounts,
     /// Deliveries it may have at once, over all workers.
     pub(super) in_flight_max: usize,
-    retry: RetryConfig,
-    queue: Queue,
-    parked: Parked,
+    pub(super) retry: RetryConfig,
+    filter: Option<Filter>,
+    pub(super) queue: Queue,
+    pub(super) parked: Parked,
     permits: Bounded,
     gate: Mutex<Gate>,
     /// How long the breaker has been open in all, the present outage excepted.
@@ -55,6 +60,7 @@ pub(super) struct Route {
 pub(super) struct Batch {
     events: Vec<Waiting>,
     probe: Option<Probe>,
+    taken: Instant,
     _permit: Permit,
 }
 
@@ -79,10 +85,12 @@ impl Route {
             from_start: config.from_start,
             backlog: config.backlog,
             sources: config.from.iter().map(|from| from.source).collect(),
+            max_parked: config.max_parked,
             durable: Durable::new(bell),
             counts: DeliveryCounts::default(),
             in_flight_max,
             retry: config.retry.clone(),
+            filter: Filter::new(&config.conditions),
             queue: Queue::new(config.queue, now),
             parked: Parked::default(),
             permits: Bounded::new(in_flight_max),
@@ -115,48 +123,6 @@ impl Route {
         self.queue.push(Waiting::new(event.clone(), None, self.outages()));
     }
 
-    // Dispatch.
-
-    /// Whether there is a place, if not for every body. If not, dispatch is woken when there is.
-    pub(super) fn has_room(&self) -> bool {
-        self.queue.has_room(0) || {
-            self.durable.want(0);
-            self.queue.has_room(0)
-        }
-    }
-
-    /// Takes an event of the journal. `false` if there is no room; dispatch is woken when there is.
-    pub(super) fn take_from_journal(&self, sequence: Sequence, event: &Event) -> bool {
-        let bytes = event.body().len();
-        if !self.queue.reserve(bytes) {
-            self.durable.want(bytes);
-            if !self.queue.reserve(bytes) {
-                return false;
-            }
-            self.durable.want_nothing();
-        }
-        self.durable.hold();
-        self.queue.push(Waiting::new(event.clone(), Some(sequence), self.outages()));
-        true
-    }
-
-    /// Goes without its events of the journal before `to`, but for those that are being delivered. The caller has to wake a
-    /// worker of the pool: one may have looked while nothing was in the queue.
-    pub(super) fn give_up_before(&self, to: Sequence) {
-        let mut given_up = self.parked.take_before(to);
-        for _ in 0..self.queue.len() {
-            match self.queue.take() {
-                Some(waiting) if waiting.sequence().is_some_and(|sequence| sequence < to) => given_up.push(waiting),
-                Some(waiting) => self.queue.push(waiting),
-                None => break,
-            }
-        }
-        for waiting in given_up {
-            self.counts.given_up.increment();
-            self.done(&waiting);
-        }
-    }
-
     // Workers.
 
     /// Whether an event waits that was never tried: a cheap hint that there is more to do.
@@ -185,8 +151,9 @@ impl Route {
         };
         let mut events = Vec::new();
         self.parked.take_due(pass.events, now, &mut events);
+        let mut passed_over = 0;
         while events.len() < pass.events
-            && let Some(waiting) = self.queue.take()
+            && let Some(waiting) = self.next_wanted(&mut passed_over)
         {
             events.push(waiting);
         }
@@ -194,17 +161,33 @@ impl Route {
             lock(&self.gate).give_back(&pass, events.len());
         }
         if events.is_empty() {
-            // Another worker was faster. A third may have missed the permit or the probe that this one held meanwhile, and
-            // sleep: this one has to look again for it.
+            self.durable.offer_room(&self.queue);
+            // Another worker was faster, or none was wanted. A third may have missed the permit or the probe that this one
+            // held meanwhile, and sleep: this one has to look again for it.
             drop(permit);
             return Take::NotBefore(now);
         }
         self.durable.offer_room(&self.queue);
-        Take::Batch(Batch { events, probe: pass.probe, _permit: permit })
+        Take::Batch(Batch { events, probe: pass.probe, taken: now, _permit: permit })
+    }
+
+    /// The next event that was never tried and that the route's `where` takes. Those that it does not are done.
+    fn next_wanted(&self, passed_over: &mut usize) -> Option<Waiting> {
+        while *passed_over < PASSED_OVER_MAX {
+            let waiting = self.queue.take()?;
+            if self.filter.as_ref().is_none_or(|filter| filter.takes(waiting.event())) {
+                return Some(waiting);
+            }
+            *passed_over += 1;
+            self.counts.filtered.increment();
+            self.done(&waiting);
+        }
+        None
     }
 
     /// Takes note of what became of a batch, and frees its permit.
     pub(super) fn settle(self: &Arc<Self>, batch: Batch, outcomes: Outcomes, now: Instant) {
+        self.note_attempts(&batch, &outcomes, now);
         match outcomes {
             Outcomes::All(Outcome::Delivered) => {
                 self.tell(lock(&self.gate).succeeded(now));
@@ -236,6 +219,24 @@ impl Route {
         self.durable.offer_room(&self.queue);
     }
 
+    /// Writes a batch into the diary.
+    fn note_attempts(&self, batch: &Batch, outcomes: &Outcomes, now: Instant) {
+        if !self.dead.notes_attempts() {
+            return;
+        }
+        let took = now.saturating_duration_since(batch.taken);
+        let span = (SystemTime::now().checked_sub(took).unwrap_or(SystemTime::UNIX_EPOCH), took);
+        match outcomes {
+            Outcomes::All(outcome) => {
+                batch.events.iter().for_each(|waiting| self.dead.note(&self.name, waiting, outcome, span));
+            }
+            Outcomes::Each(outcomes) => {
+                let pairs = batch.events.iter().zip(outcomes);
+                pairs.for_each(|(waiting, outcome)| self.dead.note(&self.name, waiting, outcome, span));
+            }
+        }
+    }
+
     /// When the next event could be tried, as far as events go: `now` or earlier if one is waiting.
     fn next_due(&self, now: Instant) -> Option<Instant> {
         if self.queue.is_empty() { self.parked.next_due() } else { Some(now) }
@@ -248,7 +249,7 @@ impl Route {
     }
 
     /// Whatever became of an event, it needs its place no more.
-    fn done(&self, waiting: &Waiting) {
+    pub(super) fn done(&self, waiting: &Waiting) {
         if let Some(sequence) = waiting.sequence() {
             self.durable.done(sequence);
         }
@@ -270,15 +271,27 @@ impl Route {
         if !counts {
             // The processor and the breaker, not the backoff, say when it goes out again.
             let wish = failure.retry_after.unwrap_or_default().min(self.retry.max);
-            return self.parked.park(waiting, now + wish);
+            return self.park(waiting, now + wish);
         }
         let age = waiting.age(self.outages(), now);
         let attempts = waiting.failed_attempts() + 1;
         let verdict = retry::verdict(&self.retry, &failure, attempts, age, fastrand::f64());
         waiting.add_attempt(failure, SystemTime::now());
         match verdict {
-            Verdict::Again(wait) => self.parked.park(waiting, now + wait),
+            Verdict::Again(wait) => {
+                failpoint::pass("delivery.failed");
+                self.park(waiting, now + wait);
+                failpoint::pass("delivery.parked");
+            }
             Verdict::Dead(reason) => self.bury(waiting, reason),
+        }
+    }
+
+    fn park(&self, waiting: Waiting, due: Instant) {
+        if waiting.sequence().is_some() {
+            self.durable.failed(waiting, due);
+        } else {
+            self.parked.park(waiting, due);
         }
     }
 
@@ -310,7 +323,7 @@ impl Route {
         }
     }
 
-    fn outages(&self) -> Duration {
+    pub(super) fn outages(&self) -> Duration {
         Duration::from_micros(self.outages_us.load(Ordering::Relaxed))
     }
 
@@ -374,9 +387,9 @@ impl Route {
         self.queue.len()
     }
 
-    /// Events that wait for another attempt.
+    /// Events that wait for another attempt, here or in the journal.
     pub(super) fn parked(&self) -> usize {
-        self.parked.len()
+        self.parked.len() + self.durable.parked()
     }
 
     /// Deliveries in flight.
@@ -394,7 +407,7 @@ impl Route {
     /// Whether what is left cannot be delivered before `deadline`, however long one waits.
     pub(super) fn is_stuck_until(&self, deadline: Instant) -> bool {
         let nothing_due = !self.has_waiting() && self.parked.next_due().is_some_and(|due| due > deadline);
-        self.in_flight() == 0 && self.waiting() + self.parked() > 0 && (self.is_paused() || nothing_due)
+        self.in_flight() == 0 && self.waiting() + self.parked.len() > 0 && (self.is_paused() || nothing_due)
     }
 }
 
@@ -419,6 +432,9 @@ impl Drop for Permit {
         self.0.permits.give_back(1);
     }
 }
+
+/// Events that a route may pass over before others of its worker have their turn.
+const PASSED_OVER_MAX: usize = 64;
 
 fn no_outcome() -> Failure {
     Failure { kind: FailureKind::Handler, detail: "no outcome was given for this event".into(), retry_after: None }

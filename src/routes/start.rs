@@ -11,9 +11,10 @@ use super::dead::DeadLetters;
 use super::delivery::SinkFactory;
 use super::dispatch::{Bell, Dispatch};
 use super::error::RoutesError;
-use super::pool::{Pool, start_worker};
+use super::pool::Pool;
 use super::route::Route;
 use super::table::Table;
+use super::worker::start_worker;
 use crate::config::Config;
 
 /// The threads of the routes.
@@ -36,7 +37,9 @@ pub(super) fn start(
     assert_eq!(sinks.len(), config.routes.len(), "one sink per route");
     assert_eq!(placement.len(), config.pools.len(), "one list of places per pool");
     let now = Instant::now();
-    let (dead, disk) = DeadLetters::start(dead_dir)?;
+    let attempts_dir = config.journal.attempts_dir();
+    let attempts = config.journal.attempts.map(|quota| (attempts_dir.as_path(), quota));
+    let (dead, disk) = DeadLetters::start(dead_dir, attempts)?;
     let bell = Arc::new(Bell::default());
     let new_route = |route| Arc::new(Route::new(route, dead.clone(), Arc::clone(&bell), now));
     let routes: Vec<_> = config.routes.iter().map(new_route).collect();
@@ -54,7 +57,7 @@ pub(super) fn start(
     let mut threads = Threads {
         pools: pools.clone(),
         workers: Vec::new(),
-        dead,
+        dead: dead.clone(),
         disk: Some(disk),
         bell: Arc::clone(&bell),
         dispatch: None,
@@ -69,6 +72,7 @@ pub(super) fn start(
         forgotten: Mutex::default(),
         refused_sources: config.sources.iter().map(|_| AtomicBool::new(false)).collect(),
         bell,
+        dead,
         offer_counts: Mutex::default(),
         closed: AtomicBool::new(false),
     };

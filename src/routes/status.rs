@@ -14,17 +14,18 @@ pub(crate) struct RouteStatus {
     pub(crate) name: String,
     /// The name of its pool.
     pub(crate) pool: String,
-    /// It is no more configured, and the journal keeps what it has not delivered. Only its name, its lag and its backlog say anything.
+    /// It is no more configured, and the journal keeps what it has not delivered. Only its name, its lag,
+    /// its parked events and its backlog say anything.
     pub(crate) removed: bool,
     pub(crate) paused: bool,
     pub(crate) breaker_open: bool,
-    /// Events taken and not done with: waiting, parked, in flight or not yet written as dead letters.
+    /// Events in memory and not done with: waiting, parked there, in flight or not yet written as dead letters.
     pub(crate) queued_events: usize,
     /// Bytes of their bodies.
     pub(crate) queued_bytes: usize,
     /// Of them, those that were never tried.
     pub(crate) waiting: usize,
-    /// Of them, those that wait for another attempt.
+    /// Events that wait for another attempt, in memory or in the journal.
     pub(crate) parked: usize,
     /// Deliveries in flight, of one batch each.
     pub(crate) in_flight: usize,
@@ -32,9 +33,9 @@ pub(crate) struct RouteStatus {
     pub(crate) oldest_undelivered: Option<Duration>,
     /// How far it is behind the end of the journal, in sequences: it does not match all of them.
     pub(crate) lag: u64,
-    /// How old the oldest event in the journal is that it has come to and is not done with.
+    /// How old the oldest event in the journal is that it has come to, is not done with and has not parked.
     pub(crate) lag_age: Option<Duration>,
-    /// How far it is behind in bytes of the journal.
+    /// Bytes of the journal from the first event that it needs, parked ones included, to the end.
     pub(crate) backlog: u64,
     /// How far it may be; `None` for a route that is removed.
     pub(crate) backlog_limit: Option<u64>,
@@ -48,6 +49,8 @@ pub(crate) struct RouteStatus {
     pub(crate) refused: u64,
     /// Events delivered.
     pub(crate) delivered: u64,
+    /// Events that its `where` does not take.
+    pub(crate) filtered: u64,
     /// Events whose dead letter is written.
     pub(crate) dead: u64,
     /// Failed attempts by kind.
@@ -74,7 +77,7 @@ impl RouteStatus {
             queued_events: 0,
             queued_bytes: 0,
             waiting: 0,
-            parked: 0,
+            parked: removed.parked,
             in_flight: 0,
             oldest_undelivered: None,
             lag: shared.bell.end().0.saturating_sub(removed.position.0),
@@ -86,6 +89,7 @@ impl RouteStatus {
             dropped: 0,
             refused: 0,
             delivered: 0,
+            filtered: 0,
             dead: 0,
             failures: FAILURES.map(|kind| (kind, 0)),
             age: Latencies::<SharedCounter>::default().read(),
@@ -116,6 +120,7 @@ impl RouteStatus {
             dropped: 0,
             refused: 0,
             delivered: route.counts.delivered.get(),
+            filtered: route.counts.filtered.get(),
             dead: route.counts.dead.get(),
             failures: std::array::from_fn(|kind| (FAILURES[kind], failures[kind])),
             age: route.counts.age.read(),

@@ -83,6 +83,17 @@ impl OfSource {
     }
 }
 
+/// Whether one pattern matches a type.
+pub(crate) fn matches(pattern: &TypePattern, event_type: Option<&str>) -> bool {
+    let Some(event_type) = event_type else { return *pattern == TypePattern::Any };
+    match pattern {
+        TypePattern::Any => true,
+        TypePattern::Exact(text) => text == event_type,
+        TypePattern::Under(prefix) => event_type.starts_with(prefix.as_str()),
+        TypePattern::Glob(text) => Glob::new(text).matches(event_type),
+    }
+}
+
 /// `a.`, `a.b.` of `a.b.c`.
 fn prefixes(event_type: &str) -> impl Iterator<Item = &str> {
     memchr::memchr_iter(b'.', event_type.as_bytes()).filter_map(|dot| event_type.get(..=dot))

@@ -30,6 +30,7 @@ pub(super) fn route(to: SinkConfig) -> RouteConfig {
         name: "billing".to_owned(),
         from: Vec::new(),
         signed_type: false,
+        conditions: Vec::new(),
         pool: 0,
         in_flight: 64,
         max_rate: None,
@@ -44,6 +45,7 @@ pub(super) fn route(to: SinkConfig) -> RouteConfig {
             age: Duration::from_secs(1),
             final_statuses: Vec::new(),
         },
+        max_parked: 100_000,
         breaker: BreakerConfig { failures: 1, probe_every: Duration::from_secs(1), pause_after_dead: 1 },
         to,
     }

@@ -24,40 +24,34 @@ use std::ops::Range;
 
 use super::escape::Unescaped;
 use super::scan::{container_end, string_end};
-
-/// The text of a member.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum JsonText {
-    /// These bytes of the body, which are UTF-8: a string without its quotes, or a number as it is written.
-    Plain(Range<usize>),
-    /// A string that has escapes, decoded.
-    Decoded(String),
-}
-
-impl JsonText {
-    /// The text, given the body it was found in.
-    pub(crate) fn in_body<'text>(&'text self, body: &'text [u8]) -> &'text str {
-        match self {
-            JsonText::Plain(range) => {
-                body.get(range.clone()).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default()
-            }
-            JsonText::Decoded(text) => text,
-        }
-    }
-}
+use super::text::Text;
 
 /// The text of the member that a JSON pointer, given by its unescaped segments, names. `None` if it is absent, neither a
 /// string nor a number, or the body is malformed on the way to it.
-pub(crate) fn find(body: &[u8], path: &[String]) -> Option<JsonText> {
-    let mut walk = Walk { bytes: body, at: if body.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 } };
-    for segment in path {
-        match walk.next()? {
-            b'{' => walk.enter_member(segment)?,
-            b'[' => walk.enter_element(index(segment)?)?,
-            _ => return None,
+pub(crate) fn find(body: &[u8], path: &[String]) -> Option<Text> {
+    Walk::to(body, path)?.text(path.is_empty())
+}
+
+/// Where the elements of the array lie that a pointer names, in their order; a `None` among them is the last: the body does
+/// not go on as JSON would. Of each only its extent is known. `None`: there is no array.
+pub(crate) fn elements(body: &[u8], path: &[String]) -> Option<impl Iterator<Item = Option<Range<usize>>>> {
+    let mut walk = Walk::to(body, path)?;
+    walk.expect(b'[')?;
+    let mut at_end = walk.peek() == Some(b']');
+    Some(std::iter::from_fn(move || {
+        if at_end {
+            return None;
         }
-    }
-    walk.text(path.is_empty())
+        let element = walk.element();
+        let behind = element.as_ref().and_then(|_| walk.next());
+        at_end = behind != Some(b',');
+        Some(element.filter(|_| matches!(behind, Some(b',' | b']'))))
+    }))
+}
+
+/// The body without the mark that it may begin with.
+pub(crate) fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body)
 }
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -83,6 +77,27 @@ struct RawString<'body> {
 }
 
 impl<'body> Walk<'body> {
+    /// In front of the value that a path leads to.
+    fn to(body: &'body [u8], path: &[String]) -> Option<Self> {
+        let mut walk = Self { bytes: body, at: body.len() - without_mark(body).len() };
+        for segment in path {
+            match walk.next()? {
+                b'{' => walk.enter_member(segment)?,
+                b'[' => walk.enter_element(index(segment)?)?,
+                _ => return None,
+            }
+        }
+        Some(walk)
+    }
+
+    /// Over the value that starts here.
+    fn element(&mut self) -> Option<Range<usize>> {
+        self.peek()?;
+        let start = self.at;
+        self.skip_value()?;
+        Some(start..self.at)
+    }
+
     /// From behind `{` to the value of a member.
     fn enter_member(&mut self, name: &str) -> Option<()> {
         loop {
@@ -106,7 +121,7 @@ impl<'body> Walk<'body> {
     }
 
     /// The value that starts here, as text. `is_document`: it is the whole body, and a number may end with it.
-    fn text(&mut self, is_document: bool) -> Option<JsonText> {
+    fn text(&mut self, is_document: bool) -> Option<Text> {
         match self.next()? {
             b'"' => self.string()?.text(),
             first @ (b'-' | b'0'..=b'9') => {
@@ -117,7 +132,7 @@ impl<'body> Walk<'body> {
                     Some(b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t') => true,
                     Some(_) => false,
                 };
-                complete.then_some(JsonText::Plain(start..self.at))
+                complete.then_some(Text::Plain(start..self.at))
             }
             _ => None,
         }
@@ -189,6 +204,13 @@ impl<'body> Walk<'body> {
         (self.next()? == wanted).then_some(())
     }
 
+    /// The next byte that is not white space, which is then where the walk is.
+    fn peek(&mut self) -> Option<u8> {
+        let byte = self.next()?;
+        self.at -= 1;
+        Some(byte)
+    }
+
     /// The next byte that is not white space.
     #[inline]
     fn next(&mut self) -> Option<u8> {
@@ -217,14 +239,14 @@ impl RawString<'_> {
         Some(same && wanted.next().is_none())
     }
 
-    fn text(&self) -> Option<JsonText> {
+    fn text(&self) -> Option<Text> {
         let text = std::str::from_utf8(self.content).ok()?;
         if self.escapes {
-            return Unescaped::new(text).collect::<Result<_, _>>().ok().map(JsonText::Decoded);
+            return Unescaped::new(text).collect::<Result<_, _>>().ok().map(Text::Decoded);
         }
         if text.bytes().any(|byte| byte < b' ') {
             return None;
         }
-        Some(JsonText::Plain(self.start..self.start + self.content.len()))
+        Some(Text::Plain(self.start..self.start + self.content.len()))
     }
 }

@@ -1,12 +1,15 @@
 //! One source's way to the type and the id of its events.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 
-use super::json::{self, JsonText};
-use super::query;
-use crate::config::{Locator, Place, Pointer};
+use super::text::Text;
+use super::{cloudevent, form, json, xml};
+use crate::config::{Attribute, Locator, Place, Pointer};
 use crate::event::{EventMeta, Found, Piece};
 
 /// Finds type and id of a source's events. Made once per source; each io thread may read it.
@@ -33,10 +36,36 @@ impl Sniffer {
         let request = Request { parts, segment, body };
         EventMeta { event_type: request.first_of(&self.event_type), id: request.first_of(&self.delivery_id) }
     }
+
+    /// What it says of one of its events: `item` is that, and `number` counts them. An id that is the request's gets the
+    /// number behind it.
+    pub(crate) fn sniff_item<'h>(
+        &'h self,
+        parts: &'h Parts,
+        segment: impl Fn(&str) -> Option<&'h str>,
+        item: &[u8],
+        number: usize,
+    ) -> EventMeta<'h> {
+        let request = Request { parts, segment, body: item };
+        let id = self.delivery_id.iter().find_map(|locator| {
+            let mut found = request.found_at(locator)?;
+            if !locator.place.is_in_body() && found.appended.is_none() {
+                found.appended = Some(Piece::Decoded(number.to_string()));
+            }
+            Some(found)
+        });
+        EventMeta { event_type: request.first_of(&self.event_type), id }
+    }
+
+    /// Whether a body is looked into.
+    pub(crate) fn reads_bodies(&self) -> bool {
+        let mut all = self.event_type.iter().chain(&self.delivery_id);
+        all.any(|locator| locator.place.is_in_body() || locator.append.is_some())
+    }
 }
 
 /// The text that a pointer names in a JSON body: see [`json`] for what it promises.
-pub(crate) fn find(body: &[u8], pointer: &Pointer) -> Option<JsonText> {
+pub(crate) fn find(body: &[u8], pointer: &Pointer) -> Option<Text> {
     json::find(body, &pointer.0)
 }
 
@@ -63,37 +92,88 @@ struct Request<'h, 'body, S> {
 
 impl<'h, S: Fn(&str) -> Option<&'h str>> Request<'h, '_, S> {
     fn first_of(&self, locators: &'h [Locator]) -> Option<Found<'h>> {
-        locators.iter().find_map(|locator| {
-            let piece = self.piece_at(&locator.place)?;
-            let appended = locator.append.as_ref().and_then(|pointer| self.piece_of_body(pointer));
-            Some(Found { piece, appended })
-        })
+        locators.iter().find_map(|locator| self.found_at(locator))
+    }
+
+    fn found_at(&self, locator: &'h Locator) -> Option<Found<'h>> {
+        if let Place::CloudEvent(attribute) = &locator.place
+            && attribute.name == "id"
+        {
+            return self.cloudevent_id(attribute);
+        }
+        let piece = self.piece_at(&locator.place)?;
+        let appended = locator.append.as_ref().and_then(|pointer| self.piece_of_body(pointer));
+        Some(Found { piece, appended })
     }
 
     fn piece_at(&self, place: &'h Place) -> Option<Piece<'h>> {
         let text = match place {
             Place::Header(name) => std::str::from_utf8(self.parts.headers.get(name)?.as_bytes()).ok()?,
             Place::Path(name) => (self.segment)(name)?,
-            Place::Query(name) => match query::parameter(self.parts.uri.query()?, name)? {
-                Cow::Borrowed(text) => text,
-                Cow::Owned(text) => return is_text(&text).then_some(Piece::Decoded(text)),
-            },
+            Place::Query(name) => return self.piece_of_query(name),
             Place::Json(pointer) => return self.piece_of_body(pointer),
+            Place::Form(name) if may_be_form(&self.parts.headers) => return self.piece(form::field(self.body, name)?),
+            Place::Form(_) => return None,
+            Place::Xml(path) => return self.piece(xml::find(self.body, path)?),
+            Place::CloudEvent(attribute) => return self.piece_of_cloudevent(attribute),
             Place::Constant(text) => text,
         };
         is_text(text).then_some(Piece::Head(text))
     }
 
     fn piece_of_body(&self, pointer: &Pointer) -> Option<Piece<'h>> {
-        let found = find(self.body, pointer)?;
+        self.piece(find(self.body, pointer)?)
+    }
+
+    fn piece(&self, found: Text) -> Option<Piece<'h>> {
         if !is_text(found.in_body(self.body)) {
             return None;
         }
         Some(match found {
-            JsonText::Plain(range) => Piece::Body(range),
-            JsonText::Decoded(text) => Piece::Decoded(text),
+            Text::Plain(range) => Piece::Body(range),
+            Text::Decoded(text) => Piece::Decoded(text),
         })
     }
+
+    fn piece_of_query(&self, name: &str) -> Option<Piece<'h>> {
+        let query = self.parts.uri.query()?;
+        head_piece(match form::field(query.as_bytes(), name)? {
+            Text::Plain(range) => Cow::Borrowed(query.get(range)?),
+            Text::Decoded(text) => Cow::Owned(text),
+        })
+    }
+
+    fn piece_of_cloudevent(&self, attribute: &Attribute) -> Option<Piece<'h>> {
+        if cloudevent::is_structured(&self.parts.headers) {
+            return self.piece_of_body(&attribute.member);
+        }
+        let value = std::str::from_utf8(self.parts.headers.get(&attribute.header)?.as_bytes()).ok()?;
+        head_piece(cloudevent::header_value(value)?)
+    }
+
+    /// Two producers may give the same id: it is unique only together with the source.
+    fn cloudevent_id(&self, id: &Attribute) -> Option<Found<'h>> {
+        static SOURCE: LazyLock<Option<Attribute>> = LazyLock::new(|| Attribute::named("source"));
+        let piece = self.piece_of_cloudevent(SOURCE.as_ref()?)?;
+        Some(Found { piece, appended: Some(self.piece_of_cloudevent(id)?) })
+    }
+}
+
+fn head_piece(text: Cow<'_, str>) -> Option<Piece<'_>> {
+    if !is_text(&text) {
+        return None;
+    }
+    Some(match text {
+        Cow::Borrowed(text) => Piece::Head(text),
+        Cow::Owned(text) => Piece::Decoded(text),
+    })
+}
+
+/// A body that says what else it is is no form, whatever stands in it.
+fn may_be_form(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE) else { return true };
+    let essence = value.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default();
+    essence.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
 }
 
 #[cfg(test)]
@@ -167,6 +247,41 @@ mod tests {
                 "{locator:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_form_is_read_only_where_the_body_may_be_one() {
+        let body = b"From=%2B1&MessageStatus=sent&x={\"MessageStatus\":1}";
+        let status = [at(Place::Form("MessageStatus".to_owned()))];
+        for (content_type, found) in [
+            ("application/x-www-form-urlencoded", Some("sent")),
+            ("Application/X-WWW-Form-URLEncoded; charset=utf-8", Some("sent")),
+            ("application/json", None),
+            ("multipart/form-data; boundary=x", None),
+        ] {
+            let parts = parts("/", &[("content-type", content_type.as_bytes())]);
+            assert_eq!(event_type(&status, &parts, body).as_deref(), found, "{content_type}");
+        }
+        assert_eq!(event_type(&status, &parts("/", &[]), body).as_deref(), Some("sent"));
+    }
+
+    #[test]
+    fn a_cloudevent_is_read_where_its_mode_puts_it() {
+        let body = br#"{"specversion":"1.0","type":"t.body","source":"/s","id":"1"}"#;
+        let headers: [(&str, &[u8]); 4] =
+            [("content-type", b"application/json"), ("ce-type", b"t%2Eheader"), ("ce-source", b"/h"), ("ce-id", b"2")];
+        let place = |name| [at(Place::CloudEvent(Attribute::named(name).unwrap()))];
+        let binary = parts("/", &headers);
+        assert_eq!(event_type(&place("type"), &binary, body).as_deref(), Some("t.header"));
+        assert_eq!(event_type(&place("id"), &binary, body).as_deref(), Some("/h.2"));
+        let mut headers = headers;
+        headers[0].1 = b"application/cloudevents+json; charset=utf-8";
+        let structured = parts("/", &headers);
+        assert_eq!(event_type(&place("type"), &structured, body).as_deref(), Some("t.body"));
+        assert_eq!(event_type(&place("id"), &structured, body).as_deref(), Some("/s.1"));
+        assert_eq!(event_type(&place("type"), &parts("/", &headers[..1]), b"[]"), None);
+        assert_eq!(event_type(&place("type"), &parts("/", &[]), body), None, "it does not say that it is one");
+        assert_eq!(event_type(&place("id"), &parts("/", &headers[3..]), body), None, "an id alone is not unique");
     }
 
     #[test]

@@ -1,15 +1,27 @@
 //! A client that sends just the bytes it is told to.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use crate::gateway::PATIENCE;
 
 /// One connection.
 pub struct Client {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     /// Read and not yet part of an answer.
     buffered: Vec<u8>,
+}
+
+/// What a client talks through.
+pub trait Stream: Read + Write {
+    /// Says that no more is coming.
+    fn finish(&mut self);
+}
+
+impl Stream for TcpStream {
+    fn finish(&mut self) {
+        let _ = self.shutdown(Shutdown::Write);
+    }
 }
 
 /// An answer.
@@ -22,10 +34,17 @@ pub struct Answer {
 
 impl Client {
     pub fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self { stream, buffered: Vec::new() }
+        Self::try_connect(address).unwrap()
+    }
+
+    /// `None` if nobody listens there.
+    pub fn try_connect(address: SocketAddr) -> Option<Self> {
+        try_connect(address).map(Self::over)
+    }
+
+    /// Through something that is connected.
+    pub fn over(stream: impl Stream + 'static) -> Self {
+        Self { stream: Box::new(stream), buffered: Vec::new() }
     }
 
     pub fn post(&mut self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
@@ -49,8 +68,8 @@ impl Client {
     }
 
     /// Says that no more is coming.
-    pub fn finish_sending(&self) {
-        let _ = self.stream.shutdown(std::net::Shutdown::Write);
+    pub fn finish_sending(&mut self) {
+        self.stream.finish();
     }
 
     /// The next answer, or `None` at the end of the connection.
@@ -84,6 +103,15 @@ impl Client {
         self.answer().is_none()
     }
 
+    /// Whether the other side ends the connection before any answer, be it with bytes that are no HTTP.
+    pub fn ends_badly(&mut self) -> bool {
+        let mut rest = Vec::new();
+        match self.stream.read_to_end(&mut rest) {
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => false,
+            _ => !rest.starts_with(b"HTTP"),
+        }
+    }
+
     fn fill_until(&mut self, found: impl Fn(&[u8]) -> Option<usize>) -> Option<usize> {
         loop {
             if let Some(at) = found(&self.buffered) {
@@ -93,7 +121,9 @@ impl Client {
             match self.stream.read(&mut chunk) {
                 Ok(0) => return None,
                 Ok(count) => self.buffered.extend_from_slice(&chunk[..count]),
-                Err(error) if error.kind() == ErrorKind::ConnectionReset => return None,
+                Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof) => {
+                    return None;
+                }
                 Err(error) => panic!("no answer: {error}"),
             }
         }
@@ -117,6 +147,19 @@ impl Answer {
     pub fn reason(&self) -> String {
         self.json()["reason"].as_str().unwrap().to_owned()
     }
+}
+
+/// A socket that does not wait for ever.
+pub fn connect(address: SocketAddr) -> TcpStream {
+    try_connect(address).unwrap()
+}
+
+fn try_connect(address: SocketAddr) -> Option<TcpStream> {
+    let stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    Some(stream)
 }
 
 /// The bytes of a request with `Host` and `Content-Length`.

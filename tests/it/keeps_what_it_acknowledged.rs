@@ -4,12 +4,9 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::{Arc, Mutex};
-use std::thread;
 
-use crate::client::Client;
 use crate::gateway::Gateway;
-use crate::processor::{Processor, answer};
+use crate::processor::Processor;
 
 /// A durable source and a route that tries again soon and for long.
 pub fn config(url: &str, route_keys: &str) -> String {
@@ -29,12 +26,23 @@ pub fn config(url: &str, route_keys: &str) -> String {
     )
 }
 
+/// The route's position may pass events that failed: they are parked, and the route is done with them when they are taken.
+fn wait_until_taken(processor: &Processor, expected: &BTreeSet<String>) {
+    crate::gateway::wait_until("every acknowledged event reaches the processor", || {
+        expected.is_subset(&ids(processor))
+    });
+}
+
+fn numbers(end: usize) -> BTreeSet<String> {
+    (0..end).map(|event| event.to_string()).collect()
+}
+
 /// The bodies that a processor has taken, each once.
 fn ids(processor: &Processor) -> BTreeSet<String> {
     processor.taken().iter().map(|delivery| String::from_utf8(delivery.body.clone()).unwrap()).collect()
 }
 
-const PROBE_OFTEN: &str = "breaker = { probe_every = \"20ms\" }";
+pub const PROBE_OFTEN: &str = "breaker = { probe_every = \"20ms\" }";
 
 #[test]
 fn events_survive_kill_9_while_their_processor_is_down() {
@@ -47,55 +55,8 @@ fn events_survive_kill_9_while_their_processor_is_down() {
     }
     let gateway = gateway.kill().start();
     up.store(true, SeqCst);
+    wait_until_taken(&processor, &numbers(200));
     gateway.wait_for_metric("hookgate_route_lag", &["route=\"r\""], 0.0);
-    assert_eq!(ids(&processor).len(), 200, "each acknowledged event reaches the processor after the restart");
-}
-
-/// Killed again and again in the middle of its work, with a processor that fails every third delivery. What the clients were
-/// answered is compared with what the processor has seen; the difference must be empty.
-#[test]
-fn nothing_acknowledged_is_lost_when_it_is_killed_at_any_moment_under_load() {
-    let rounds: usize = std::env::var("HOOKGATE_KILLS").map_or(12, |text| text.parse().unwrap());
-    let processor = Processor::behaving(|_, count| answer(if count % 3 == 0 { 500 } else { 200 }, &[]));
-    let acknowledged = Arc::new(Mutex::new(BTreeSet::new()));
-    let mut gateway = Gateway::start(&config(&processor.url("/"), PROBE_OFTEN));
-    for round in 0..rounds {
-        let clients: Vec<_> = (0..4)
-            .map(|client| {
-                let (address, acknowledged) = (gateway.address, Arc::clone(&acknowledged));
-                thread::spawn(move || {
-                    let mut connection = Client::connect(address);
-                    for event in 0.. {
-                        let id = format!("{round}-{client}-{event}");
-                        connection.send(&crate::client::request("POST", "/hooks/s", &[("X-Id", &id)], id.as_bytes()));
-                        match connection.answer() {
-                            Some(answer) if answer.status == 202 => acknowledged.lock().unwrap().insert(id),
-                            Some(answer) => panic!("refused with {}: {}", answer.status, answer.text()),
-                            None => return,
-                        };
-                    }
-                })
-            })
-            .collect();
-        // Each round ends after another number of answers, so that the kill meets other moments.
-        let enough = acknowledged.lock().unwrap().len() + 20 + round * 37 % 200;
-        crate::gateway::wait_until("some events are acknowledged", || acknowledged.lock().unwrap().len() >= enough);
-        let remains = gateway.kill();
-        clients.into_iter().for_each(|client| client.join().unwrap());
-        gateway = remains.start();
-    }
-    gateway.wait_for_metric("hookgate_route_lag", &["route=\"r\""], 0.0);
-    gateway.wait_for_metric("hookgate_route_events", &["route=\"r\""], 0.0);
-    let acknowledged = acknowledged.lock().unwrap();
-    let delivered = ids(&processor);
-    let lost: Vec<_> = acknowledged.difference(&delivered).collect();
-    let duplicates = processor.received().len() - delivered.len();
-    println!(
-        "{rounds} kills: {} acknowledged, {} lost, {duplicates} attempts beyond the first",
-        acknowledged.len(),
-        lost.len()
-    );
-    assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
 }
 
 #[test]
@@ -123,8 +84,8 @@ fn what_waits_when_it_ends_is_kept_and_the_exit_code_is_0() {
     let remains = gateway.end();
     up.store(true, SeqCst);
     let gateway = remains.start();
+    wait_until_taken(&processor, &numbers(50));
     gateway.wait_for_metric("hookgate_route_lag", &["route=\"r\""], 0.0);
-    assert_eq!(ids(&processor).len(), 50);
 }
 
 #[test]
@@ -140,7 +101,8 @@ fn a_dead_processor_holds_no_other_route() {
         assert_eq!(client.post("/hooks/s", &[], event.to_string().as_bytes()).status, 202);
     }
     alive.wait_for(1000);
-    assert_eq!(gateway.metric("hookgate_route_lag", &["route=\"r\""]), 1000.0, "it is only behind");
+    let lag = gateway.metric("hookgate_route_lag", &["route=\"r\""]);
+    assert!(lag > 900.0, "it is only behind, but for the few that were tried before the breaker opened: {lag}");
     assert!(gateway.metric("hookgate_route_events", &["route=\"r\""]) <= 16.0, "and holds no more than its queue");
 }
 

@@ -107,9 +107,9 @@ fn content(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 
 /// A gateway that took three events and delivered none, stopped.
 fn three_undelivered() -> Remains {
-    let processor = Processor::behaving(|_, _| answer(503, &[]));
-    let keys = config(&processor.url("/")).replace("attempts = 2", "attempts = 1000");
-    let gateway = Gateway::start_with("drain_timeout = \"100ms\"", &keys);
+    // It answers none of them: what failed would be parked, and passed by the route.
+    let (processor, _never) = Processor::held();
+    let gateway = Gateway::start_with("drain_timeout = \"100ms\"", &config(&processor.url("/")));
     for event in 0..3 {
         assert_eq!(gateway.post("/hooks/s", &[("X-Id", &event.to_string())], b"{}").status, 202);
     }
@@ -127,7 +127,7 @@ fn the_journal_of_a_stopped_gateway_is_told_and_verified_without_a_change() {
     assert!(lags.contains(&vec!["r", "1", "3"]) && lags.contains(&vec!["other", "4", "0"]), "{}", stats.out);
     let verified = hookgate(remains.path(), &["journal", "verify"]);
     assert_eq!((verified.code, verified.err.as_str()), (Some(0), ""));
-    assert!(verified.out.contains("is whole") && verified.out.contains("3 events"), "{}", verified.out);
+    assert!(verified.out.contains("is whole") && verified.out.contains("3 events, 0 parked"), "{}", verified.out);
     assert!(before == content(remains.path()), "nothing was written or created");
 }
 
@@ -161,4 +161,62 @@ fn where_there_is_no_journal_none_is_made() {
     assert_eq!(stats.code, Some(1));
     assert!(stats.err.contains("there is no journal"), "{}", stats.err);
     assert!(!dir.path().join("data").exists());
+}
+
+#[test]
+fn a_damaged_journal_is_repaired_and_what_is_undamaged_is_delivered() {
+    let (processor, _never) = Processor::held();
+    let gateway = Gateway::start(&config(&processor.url("/")));
+    for event in 1..=5 {
+        assert_eq!(gateway.post("/hooks/s", &[("X-Id", &event.to_string())], b"{}").status, 202);
+    }
+    let segment = gateway.dir().join("data/journal/segments/00000000000000000001.segment");
+    let bytes = std::fs::read(&segment).unwrap();
+    let refused = hookgate(gateway.dir(), &["journal", "repair"]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.err.contains("belongs to process"), "{}", refused.err);
+    let remains = gateway.kill();
+    // The first checkpoint, which says how far the routes have come, and the batch of the second event.
+    let second = bytes.chunks(4096).position(|block| block.get(12..20) == Some(&2_u64.to_le_bytes()) && block[20] == 1);
+    let second = second.unwrap() as u64 * 4096;
+    let file = OpenOptions::new().write(true).open(&segment).unwrap();
+    file.write_all_at(b"rot", 4096 + 41).unwrap();
+    file.write_all_at(b"rot", second + 100).unwrap();
+
+    let before = content(&remains.path().join("data/journal"));
+    let planned = hookgate(remains.path(), &["journal", "repair", "--dry-run"]);
+    assert_eq!((planned.code, planned.err.as_str()), (Some(0), ""));
+    let line = format!("from byte {second} on, 4096 bytes: sequence 2 to 2, 1 events at most");
+    assert!(planned.out.contains(&line) && planned.out.contains("would be given up"), "{}", planned.out);
+    assert!(before == content(&remains.path().join("data/journal")), "nothing was changed");
+
+    let repaired = hookgate(remains.path(), &["journal", "repair"]);
+    assert_eq!((repaired.code, repaired.err.as_str()), (Some(0), ""));
+    assert!(repaired.out.contains(&line) && repaired.out.contains("is whole again: 4 events"), "{}", repaired.out);
+    let removed = std::fs::read_dir(remains.path().join("data/journal")).unwrap();
+    let removed = removed.map(|entry| entry.unwrap().path()).find(|path| path.to_string_lossy().contains("removed-"));
+    let kept = removed.unwrap().join(format!("00000000000000000001.segment.at-{second}"));
+    assert_eq!(std::fs::read(kept).unwrap().len(), 4096);
+    let again = hookgate(remains.path(), &["journal", "repair"]);
+    assert!(again.out.contains("nothing to repair"), "{}", again.out);
+
+    let processor = Processor::start();
+    let gateway = remains.start_with_config(&config(&processor.url("/")));
+    let mut ids: Vec<_> =
+        processor.wait_for(4).iter().map(|delivery| delivery.header("webhook-id").unwrap().to_owned()).collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids, ["s:1", "s:3", "s:4", "s:5"]);
+    drop(gateway);
+}
+
+#[test]
+fn stats_are_also_json() {
+    let remains = three_undelivered();
+    let stats = hookgate(remains.path(), &["journal", "stats", "--json"]);
+    let document: serde_json::Value = serde_json::from_str(&stats.out).unwrap();
+    assert_eq!((&document["events"], &document["next_sequence"]), (&3.into(), &4.into()));
+    let lag = |route: &serde_json::Value| (route["route"].as_str().unwrap().to_owned(), route["lag"].as_u64().unwrap());
+    let lags: Vec<_> = document["routes"].as_array().unwrap().iter().map(lag).collect();
+    assert_eq!(lags, [("other".to_owned(), 0), ("r".to_owned(), 3)]);
 }

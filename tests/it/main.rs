@@ -11,7 +11,11 @@
 
 mod client;
 
+mod encrypted;
+
 mod gateway;
+
+mod ledger;
 
 mod processor;
 
@@ -27,7 +31,11 @@ mod commands;
 
 mod delivers_real_payloads;
 
+mod dies_at_any_moment;
+
 mod finds_types_where_providers_put_them;
+
+mod follows_events;
 
 mod isolates_a_slow_route;
 
@@ -37,13 +45,29 @@ mod keeps_what_it_acknowledged;
 
 mod limits_a_forgotten_routes_backlog;
 
+mod limits_who_may_send;
+
 mod looks_into_the_journal;
+
+mod parks_what_fails;
+
+mod reads_compressed_bodies;
 
 mod refuses_forgeries;
 
 mod retries_and_buries;
 
+mod routes_on_what_is_inside;
+
+mod serves_many_tenants;
+
+mod shakes_hands;
+
 mod shows_what_it_does;
+
+mod speaks_http2;
+
+mod speaks_tls;
 
 mod stops_in_order;
 
@@ -51,4 +75,12 @@ mod spends_few_system_calls;
 
 mod survives_bad_requests;
 
+mod survives_disconnects;
+
+mod tells_the_story_of_an_event;
+
+mod takes_batches_apart;
+
 mod tells_the_truth_about_disks;
+
+mod understands_formats;

@@ -1,6 +1,5 @@
 //! The processor's server: one listening socket, registered with every thread, each with its own runtime.
 
-use std::convert::Infallible;
 use std::io::IsTerminal as _;
 use std::net::TcpListener;
 use std::pin::pin;
@@ -13,15 +12,13 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use tokio::sync::watch;
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::LocalSet;
 
 use super::args::ProcessorArgs;
 use super::counts::{Counts, Stats};
-use crate::stop;
+use crate::accept::{empty, serve};
+use crate::stop::Stop;
 
 /// Serves until a signal comes or all expected events are there, and prints the counts.
 pub(crate) fn run(args: &ProcessorArgs) -> anyhow::Result<()> {
@@ -49,7 +46,11 @@ pub(crate) fn run(args: &ProcessorArgs) -> anyhow::Result<()> {
             .name(format!("processor-{at}"))
             .spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-                LocalSet::new().block_on(&runtime, serve(&processor, listener, ended))
+                let answer = move |request| {
+                    let processor = Arc::clone(&processor);
+                    async move { processor.answer(request).await }
+                };
+                LocalSet::new().block_on(&runtime, serve(answer, listener, ended))
             })
             .context("cannot start a thread")?;
         threads.push(thread);
@@ -85,16 +86,16 @@ struct Processor {
 }
 
 impl Processor {
-    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         if request.method() == Method::GET && request.uri().path() == "/stats" {
             let stats = serde_json::to_vec(&self.counts.read()).unwrap_or_default();
             let mut response = Response::new(Full::from(stats));
             let json = http::HeaderValue::from_static("application/json");
             response.headers_mut().insert(http::header::CONTENT_TYPE, json);
-            return Ok(response);
+            return response;
         }
         let (head, body) = request.into_parts();
-        let Some(bytes) = length(body).await else { return Ok(empty(StatusCode::BAD_REQUEST)) };
+        let Some(bytes) = length(body).await else { return empty(StatusCode::BAD_REQUEST) };
         self.counts.arrived(bytes);
         let latency = self.latency + self.jitter.mul_f64(fastrand::f64());
         if !latency.is_zero() {
@@ -103,50 +104,14 @@ impl Processor {
         // Of [0, 1): a rate of 1 fails always, one of 0 never.
         if fastrand::f64() < self.error_rate {
             self.counts.failed();
-            return Ok(empty(self.error_status));
+            return empty(self.error_status);
         }
         let distinct = self.counts.succeeded(head.headers.get(&self.id_header).map(http::HeaderValue::as_bytes));
         if self.events.is_some_and(|events| distinct >= events) {
             self.end.send_replace(true);
         }
-        Ok(empty(self.status))
+        empty(self.status)
     }
-}
-
-/// Accepts and serves until the end; then connections finish what they are answering.
-async fn serve(
-    processor: &Arc<Processor>,
-    listener: TcpListener,
-    mut ended: watch::Receiver<bool>,
-) -> anyhow::Result<()> {
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    let mut connections = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = ended.wait_for(|ended| *ended) => break,
-        };
-        // Out of descriptors, or a client that was gone before it was accepted: both pass.
-        let Ok((stream, _)) = accepted else {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-            continue;
-        };
-        let _ = stream.set_nodelay(true);
-        let (processor, mut ended) = (Arc::clone(processor), ended.clone());
-        connections.spawn_local(async move {
-            let service = service_fn(|request| processor.answer(request));
-            let io = TokioIo::new(stream);
-            let mut connection = pin!(http1::Builder::new().serve_connection(io, service));
-            tokio::select! {
-                _ = connection.as_mut() => return,
-                _ = ended.wait_for(|ended| *ended) => connection.as_mut().graceful_shutdown(),
-            }
-            let _ = connection.await;
-        });
-        while connections.try_join_next().is_some() {}
-    }
-    let _ = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
-    Ok(())
 }
 
 /// Waits for the end, and on a terminal says every second how it stands.
@@ -163,8 +128,9 @@ async fn watch_over(processor: &Processor, mut ended: watch::Receiver<bool>) -> 
             (before, at) = (now, Instant::now());
         }
     };
+    let mut stop = Stop::listen()?;
     tokio::select! {
-        stopped = stop::requested() => stopped,
+        () = stop.requested() => Ok(()),
         _ = ended.wait_for(|ended| *ended) => Ok(()),
         () = talk => Ok(()),
     }
@@ -184,12 +150,6 @@ async fn length(body: Incoming) -> Option<u64> {
     Some(length)
 }
 
-fn empty(status: StatusCode) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::default());
-    *response.status_mut() = status;
-    response
-}
-
 fn line(stats: &Stats) -> String {
     let Stats { requests, succeeded, failed, distinct, duplicates, without_id, bytes, seconds } = stats;
     format!(
@@ -197,6 +157,3 @@ fn line(stats: &Stats) -> String {
          {duplicates} duplicates, {without_id} without id), {failed} failed"
     )
 }
-
-/// How long answers may take once it is time to end.
-const GRACE: Duration = Duration::from_secs(5);

@@ -1,12 +1,14 @@
 //! `loadtest run` as written on the command line.
 
 use std::num::NonZeroU64;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{ArgGroup, Args};
+
+use crate::corpus::Size;
 
 /// Send signed events to a gateway and measure its answers.
 ///
@@ -15,6 +17,7 @@ use clap::{ArgGroup, Args};
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("secret").required(true).args(["secret_env", "secret_file"]),
+    group = ArgGroup::new("bodies").required(true).args(["payloads", "corpus"]),
     after_long_help = "Examples:
   GITHUB_SECRET=s3cret loadtest run http://127.0.0.1:8080/hooks/github --preset github \\
       --secret-env GITHUB_SECRET --payloads tests/fixtures/github --rate 5000 --duration 30s
@@ -44,7 +47,10 @@ pub(crate) struct RunArgs {
     /// Send every *.json below this directory, in turn. Names are `TYPE.json` or `TYPE.ACTION.json`; the type goes into
     /// the preset's header, if it has one.
     #[arg(long, value_name = "DIR")]
-    pub(crate) payloads: PathBuf,
+    pub(crate) payloads: Option<PathBuf>,
+    /// Send 1,000 distinct GitHub bodies of this size instead.
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) corpus: Option<Size>,
     /// Requests per second, over all connections; `max` for a closed loop, as fast as the answers come.
     #[arg(long)]
     pub(crate) rate: Rate,
@@ -103,16 +109,30 @@ impl RunArgs {
             return Ok(secret.into_bytes());
         }
         let file = self.secret_file.as_deref().context("there is no secret: give --secret-env or --secret-file")?;
-        let mut secret =
-            std::fs::read(file).with_context(|| format!("cannot read the secret in {}", file.display()))?;
-        while secret.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
-            secret.pop();
-        }
-        Ok(secret)
+        read_secret(file)
     }
 }
 
-fn positive_duration(text: &str) -> Result<Duration, String> {
+/// The secret in a file. A line end behind it does not count.
+pub(crate) fn read_secret(file: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut secret = std::fs::read(file).with_context(|| format!("cannot read the secret in {}", file.display()))?;
+    while secret.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
+        secret.pop();
+    }
+    Ok(secret)
+}
+
+impl Rate {
+    /// `None` for a closed loop.
+    pub(crate) fn per_second(self) -> Option<u64> {
+        match self {
+            Rate::PerSecond(rate) => Some(rate.get()),
+            Rate::Max => None,
+        }
+    }
+}
+
+pub(crate) fn positive_duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(Duration::ZERO) => Err("must be longer than nothing".into()),
         Ok(duration) => Ok(duration),

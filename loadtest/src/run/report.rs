@@ -3,13 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::connection::FailureKind;
-use super::machine::{Cpu, Others};
-use super::payloads::Sizes;
-use super::tally::Tally;
+use crate::load::{Client, Cpu, FailureKind, Others, Quantiles, Sizes, Tally, saturation, slipped};
 
 /// Under what conditions was measured: without them a figure says nothing.
 #[derive(Debug, Clone)]
@@ -26,16 +22,6 @@ pub(crate) struct Setting {
     pub(crate) partial: bool,
     pub(crate) payloads: Sizes,
     pub(crate) server_pid: Option<u32>,
-}
-
-/// How busy the client itself was: of its threads, the busiest.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Client {
-    pub(crate) spin: bool,
-    /// Share of the time on a core.
-    pub(crate) running: f64,
-    /// Share of the time on a core or waiting for one.
-    pub(crate) runnable: f64,
 }
 
 /// What was measured.
@@ -105,17 +91,6 @@ pub(crate) struct FailureCount {
     pub(crate) first: String,
 }
 
-/// Quantiles in microseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(crate) struct Quantiles {
-    pub(crate) p50: f64,
-    pub(crate) p90: f64,
-    pub(crate) p99: f64,
-    #[serde(rename = "p99.9")]
-    pub(crate) p999: f64,
-    pub(crate) max: f64,
-}
-
 /// CPU time of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(crate) struct ServerCpu {
@@ -134,8 +109,7 @@ impl Report {
             if seconds > 0.0 { count as f64 / seconds } else { 0.0 }
         };
         let mode = if setting.rate.is_some() { Mode::OpenLoop } else { Mode::ClosedLoop };
-        let slipped = share_above(&tally.slip, SLIP_TOLERATED);
-        let saturated_because = saturation(mode, slipped, client);
+        let saturated_because = saturation(mode == Mode::OpenLoop, tally, client);
         let [before, after] = cpu;
         let server = setting.server_pid.zip(before.server.zip(after.server)).map(|(pid, (before, after))| {
             let seconds = after.saturating_sub(before).as_secs_f64();
@@ -173,7 +147,7 @@ impl Report {
             latency_refused_us: Quantiles::of(&tally.refused),
             waited_us: Quantiles::of(&tally.waited),
             slip_us: Quantiles::of(&tally.slip),
-            slipped,
+            slipped: slipped(tally),
             client_running: client.running,
             client_runnable: client.runnable,
             bytes_sent_per_s: per_second(tally.bytes_sent),
@@ -185,68 +159,12 @@ impl Report {
     }
 }
 
-impl Quantiles {
-    fn of(histogram: &Histogram<u64>) -> Option<Self> {
-        let us = |nanos: u64| nanos as f64 / 1e3;
-        let at = |quantile| us(histogram.value_at_quantile(quantile));
-        (!histogram.is_empty()).then(|| Self {
-            p50: at(0.5),
-            p90: at(0.9),
-            p99: at(0.99),
-            p999: at(0.999),
-            max: us(histogram.max()),
-        })
-    }
-}
-
-/// Why the figures are the client's and not the server's; empty if they are not.
-///
-/// In an open loop a thread that waits for a core is late whoever keeps it waiting. In a closed loop it may well share its
-/// core with the server: only its own work counts there. A thread that spins is always busy.
-fn saturation(mode: Mode, slipped: f64, client: Client) -> Vec<String> {
-    let mut because = Vec::new();
-    if mode == Mode::OpenLoop && slipped > SLIPPED_MAX {
-        because.push(format!(
-            "{:.1} % of the requests left more than {} late although they were due and had a connection",
-            slipped * 100.0,
-            humantime::format_duration(SLIP_TOLERATED),
-        ));
-    }
-    let (busy, what) = match mode {
-        Mode::OpenLoop => (client.runnable, "busy or waiting for a core"),
-        Mode::ClosedLoop => (client.running, "busy"),
-    };
-    if busy > BUSY_MAX && !client.spin {
-        because.push(format!("a client thread was {what} for {:.0} % of the time", busy * 100.0));
-    }
-    because
-}
-
-fn share_above(histogram: &Histogram<u64>, limit: Duration) -> f64 {
-    if histogram.is_empty() {
-        return 0.0;
-    }
-    let below = histogram.count_between(0, limit.as_nanos() as u64);
-    histogram.len().saturating_sub(below) as f64 / histogram.len() as f64
-}
-
-/// A delay of the client's own that is still taken for noise.
-const SLIP_TOLERATED: Duration = Duration::from_millis(1);
-
-/// Share of requests that may be later than that.
-const SLIPPED_MAX: f64 = 0.01;
-
-/// Share of the time a client thread may be busy.
-const BUSY_MAX: f64 = 0.95;
-
 #[cfg(test)]
 pub(super) mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::super::connection::{Exchange, Failure};
-    use super::super::response::Answer;
-    use super::super::tally::Times;
     use super::*;
+    use crate::load::{Answer, Exchange, Failure, Times};
 
     /// 990 answers of 202 and 10 of 503 in 10 s, and a reset.
     pub(in super::super) fn report(client: Client, slip: Duration, rate: Option<u64>) -> Report {
@@ -273,7 +191,7 @@ pub(super) mod tests {
             payloads: Sizes { distinct: 19, min: 1_000, median: 9_000, max: 30_000 },
             server_pid: None,
         };
-        Report::new(setting, &tally, client, &[Cpu::default(); 2])
+        Report::new(setting, &tally, client, &[Cpu::default(), Cpu::default()])
     }
 
     #[test]

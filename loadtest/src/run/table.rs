@@ -3,7 +3,9 @@
 use std::fmt::{self, Display};
 use std::io::Write as _;
 
-use super::report::{Mode, Quantiles, Report};
+use super::report::{Mode, Report};
+use crate::figures::{Bytes, Grouped, Time};
+use crate::load::Quantiles;
 
 impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -142,71 +144,12 @@ impl Report {
     }
 }
 
-/// `1,234,567`
-struct Grouped(u64);
-
-impl Display for Grouped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = self.0.to_string();
-        for (at, digit) in digits.chars().enumerate() {
-            if at > 0 && (digits.len() - at).is_multiple_of(3) {
-                f.write_str(",")?;
-            }
-            write!(f, "{digit}")?;
-        }
-        Ok(())
-    }
-}
-
-/// Microseconds, with three digits that count and their unit.
-struct Time(f64);
-
-impl Display for Time {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        scaled(f, self.0, 1e3, &["µs", "ms", "s"])
-    }
-}
-
-/// Bytes, likewise.
-struct Bytes(f64);
-
-impl Display for Bytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        scaled(f, self.0, 1024.0, &["B", "KiB", "MiB", "GiB"])
-    }
-}
-
-fn scaled(f: &mut fmt::Formatter<'_>, mut value: f64, step: f64, units: &[&str]) -> fmt::Result {
-    let mut units = units.iter();
-    let mut unit = units.next().copied().unwrap_or_default();
-    while value >= 999.5
-        && let Some(next) = units.next()
-    {
-        value /= step;
-        unit = next;
-    }
-    let decimals = if value < 9.995 { 2 } else { usize::from(value < 99.95) };
-    write!(f, "{value:.decimals$} {unit}")
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use super::super::report::Client;
     use super::super::report::tests::report;
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped_and_scaled() {
-        assert_eq!(
-            [0, 999, 1_000, 1_234_567].map(|number| Grouped(number).to_string()),
-            ["0", "999", "1,000", "1,234,567"]
-        );
-        let times = [0.5, 42.0, 999.4, 999.6, 50_321.0, 2_000_000.0].map(|us| Time(us).to_string());
-        assert_eq!(times, ["0.50 µs", "42.0 µs", "999 µs", "1.00 ms", "50.3 ms", "2.00 s"]);
-        assert_eq!(Bytes(3.0 * 1024.0 * 1024.0).to_string(), "3.00 MiB");
-    }
+    use crate::load::Client;
 
     #[test]
     fn the_table_names_conditions_counts_and_errors() {

@@ -26,8 +26,8 @@ fn bearer() -> Auth {
 fn head(auth: &Auth, target: &str, headers: &[(&str, &str)]) -> Result<(), Refusal> {
     let admission = Admission::new(auth).unwrap();
     let parts = request(target, headers.iter().copied());
-    let check = admission.head(&parts, at(1_700_000_000))?;
-    check.finish()
+    let check = admission.head(&parts, None, at(1_700_000_000))?;
+    check.finish(b"")
 }
 
 fn authorization(auth: &Auth, value: &str) -> Result<(), Refusal> {

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod constructed;
+
 mod credentials;
 
 mod round_trip;
@@ -18,7 +20,7 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request};
 
 use super::Admission;
-use crate::config::{Auth, Scheme, Secret, SignatureAuth};
+use crate::config::{Auth, Proof, ProofAuth, Scheme, Secret, Secrets};
 use crate::refusal::Refusal;
 
 fn secrets(texts: &[&str]) -> Vec<Secret> {
@@ -26,8 +28,12 @@ fn secrets(texts: &[&str]) -> Vec<Secret> {
 }
 
 fn signed_with(scheme: &Scheme, texts: &[&str]) -> Auth {
-    let signature = SignatureAuth { scheme: scheme.clone(), secrets: secrets(texts) };
-    Auth { signature: Some(signature), ..Auth::default() }
+    proven_by(Proof::Signature(Box::new(scheme.clone())), texts)
+}
+
+fn proven_by(proof: Proof, texts: &[&str]) -> Auth {
+    let proof = ProofAuth { proof, secrets: Secrets::Of(secrets(texts)), public_url: None, key_id: None };
+    Auth { proof: Some(proof), ..Auth::default() }
 }
 
 fn request<'a>(target: &str, headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Parts {
@@ -52,9 +58,9 @@ fn at(seconds: u64) -> SystemTime {
 
 /// The verdict on a request whose body arrives in these frames.
 fn verdict(admission: &Admission, parts: &Parts, frames: &[&[u8]], now: SystemTime) -> Result<(), Refusal> {
-    let mut check = admission.head(parts, now)?;
+    let mut check = admission.head(parts, None, now)?;
     for frame in frames {
         check.update(frame);
     }
-    check.finish()
+    check.finish(&frames.concat())
 }

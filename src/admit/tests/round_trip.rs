@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::super::{Message, Signer};
 use super::{Admission, Refusal, at, request_with, schemes, secrets, signed_with, verdict};
-use crate::config::{Locator, Place, Pointer, Preset, Scheme};
+use crate::config::{Locator, Place, Pointer, Preset, Proof, Scheme};
 
 const NOW: u64 = 1_700_000_000;
 /// Text, base64 and hexadecimal at once.
@@ -33,10 +33,15 @@ fn a_signed_body_is_admitted_however_it_is_cut() {
         let (admission, parts) = (admission(&scheme), request_with(&sign(&scheme, body)));
         for cut in 0..=body.len() {
             let (first, rest) = body.split_at(cut);
-            assert_eq!(verdict(&admission, &parts, &[first, rest], at(NOW)), Ok(()), "{} at {cut}", scheme.header);
+            assert_eq!(
+                verdict(&admission, &parts, &[first, rest], at(NOW)),
+                Ok(()),
+                "{} at {cut}",
+                schemes::header_of(&scheme)
+            );
         }
         let bytes: Vec<_> = body.chunks(1).collect();
-        assert_eq!(verdict(&admission, &parts, &bytes, at(NOW)), Ok(()), "{}", scheme.header);
+        assert_eq!(verdict(&admission, &parts, &bytes, at(NOW)), Ok(()), "{}", schemes::header_of(&scheme));
     }
 }
 
@@ -44,12 +49,12 @@ fn a_signed_body_is_admitted_however_it_is_cut() {
 fn an_empty_body_can_be_signed() {
     for scheme in every_scheme() {
         let parts = request_with(&sign(&scheme, b""));
-        assert_eq!(verdict(&admission(&scheme), &parts, &[], at(NOW)), Ok(()), "{}", scheme.header);
+        assert_eq!(verdict(&admission(&scheme), &parts, &[], at(NOW)), Ok(()), "{}", schemes::header_of(&scheme));
         assert_eq!(
             verdict(&admission(&scheme), &parts, &[b"x"], at(NOW)),
             Err(Refusal::WrongSignature),
             "{}",
-            scheme.header
+            schemes::header_of(&scheme)
         );
     }
 }
@@ -58,15 +63,19 @@ fn an_empty_body_can_be_signed() {
 fn every_flipped_bit_of_the_signature_header_is_refused() {
     for scheme in every_scheme() {
         let (admission, headers) = (admission(&scheme), sign(&scheme, b"body"));
-        let (_, signature) = headers.iter().find(|(name, _)| *name == scheme.header).unwrap();
+        let (_, signature) = headers.iter().find(|(name, _)| *name == schemes::header_of(&scheme)).unwrap();
         // Without 0x20, the case of a letter, which says nothing in hexadecimal.
         for (place, bit) in (0..signature.len()).flat_map(|place| [1, 2, 4, 8, 16, 64, 128].map(|bit| (place, bit))) {
             let mut bytes = signature.as_bytes().to_vec();
             bytes[place] ^= bit;
             let Ok(changed) = HeaderValue::from_bytes(&bytes) else { continue };
             let mut parts = request_with(&headers);
-            parts.headers.insert(scheme.header.clone(), changed.clone());
-            assert!(verdict(&admission, &parts, &[b"body"], at(NOW)).is_err(), "{}: {changed:?}", scheme.header);
+            parts.headers.insert(schemes::header_of(&scheme).clone(), changed.clone());
+            assert!(
+                verdict(&admission, &parts, &[b"body"], at(NOW)).is_err(),
+                "{}: {changed:?}",
+                schemes::header_of(&scheme)
+            );
         }
     }
 }
@@ -95,13 +104,20 @@ fn a_preset_says_type_and_id_where_the_provider_does() {
     let preset = Preset {
         name: "github".into(),
         provider: "GitHub".into(),
-        scheme: schemes::github(),
+        proof: Proof::Signature(Box::new(schemes::github())),
         event_type: vec![header("x-github-event", true)],
         delivery_id: vec![header("x-github-delivery", false)],
-        challenge: None,
+        split: None,
+        cloudevents: false,
+        handshakes: Vec::new(),
+        reply: None,
+        refuse: crate::config::RefuseConfig::default(),
         deadline: std::time::Duration::from_secs(9),
         duplicates: crate::config::DuplicatesConfig::DEFAULT,
         waits: String::new(),
+        stops: String::new(),
+        types: Vec::new(),
+        note: String::new(),
         document: String::new(),
     };
     let signer = Signer::preset(&preset, &secrets(&[SECRET])[0]).unwrap();
@@ -121,19 +137,26 @@ fn a_signed_header_that_is_also_the_ids_is_sent_once() {
     let preset = Preset {
         name: "standard-webhooks".into(),
         provider: "Standard Webhooks".into(),
-        scheme: schemes::standard_webhooks(),
+        proof: Proof::Signature(Box::new(schemes::standard_webhooks())),
         event_type: vec![Locator { place: Place::Json(Pointer(vec!["type".into()])), append: None }],
         delivery_id: vec![id],
-        challenge: None,
+        split: None,
+        cloudevents: false,
+        handshakes: Vec::new(),
+        reply: None,
+        refuse: crate::config::RefuseConfig::default(),
         deadline: std::time::Duration::from_secs(14),
         duplicates: crate::config::DuplicatesConfig::DEFAULT,
         waits: String::new(),
+        stops: String::new(),
+        types: Vec::new(),
+        note: String::new(),
         document: String::new(),
     };
     let signer = Signer::preset(&preset, &secrets(&[SECRET])[0]).unwrap();
     let headers = signer.headers(&Message { body: b"{}", event_type: Some("a.b"), id: "msg_1", now: at(NOW) });
     assert_eq!(headers.len(), 3);
-    assert_eq!(verdict(&admission(&preset.scheme), &request_with(&headers), &[b"{}"], at(NOW)), Ok(()));
+    assert_eq!(verdict(&admission(&schemes::standard_webhooks()), &request_with(&headers), &[b"{}"], at(NOW)), Ok(()));
 }
 
 #[test]
@@ -174,7 +197,7 @@ proptest! {
             for name in ["authorization", "webhook-id", "webhook-timestamp", "x-slack-request-timestamp", "x-id", "x-sent"] {
                 parts.headers.insert(name, other.clone());
             }
-            parts.headers.insert(scheme.header.clone(), signature.clone());
+            parts.headers.insert(schemes::header_of(&scheme).clone(), signature.clone());
             prop_assert!(verdict(&admission(&scheme), &parts, &[b"body"], at(NOW)).is_err());
             let basic = super::credentials::basic();
             let admission = Admission::new(&basic).unwrap();

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use crate::config::{Algorithm, Encoding, KeyForm, Scheme, SignatureForm, SignedPart, Stamp, StampPlace, StampUnit};
+use crate::config::{
+    Algorithm, Encoding, KeyForm, Scheme, SignatureForm, SignaturePlace, SignedPart, Stamp, StampPlace, StampUnit,
+};
 
 pub(super) fn all() -> [(&'static str, Scheme); 5] {
     [
@@ -16,25 +18,16 @@ pub(super) fn all() -> [(&'static str, Scheme); 5] {
     ]
 }
 
-pub(super) fn named(name: &str) -> Scheme {
-    all().into_iter().find(|(known, _)| *known == name).unwrap().1
-}
-
 pub(super) fn github() -> Scheme {
     Scheme {
-        algorithm: Algorithm::Sha256,
-        header: HeaderName::from_static("x-hub-signature-256"),
         form: SignatureForm::Single { prefix: "sha256=".into() },
-        encoding: Encoding::Hex,
-        signed: vec![SignedPart::Body],
-        timestamp: None,
-        key: KeyForm::Text,
+        ..Scheme::hmac_sha256(HeaderName::from_static("x-hub-signature-256"))
     }
 }
 
 pub(super) fn shopify() -> Scheme {
     Scheme {
-        header: HeaderName::from_static("x-shopify-hmac-sha256"),
+        place: header("x-shopify-hmac-sha256"),
         form: SignatureForm::Single { prefix: String::new() },
         encoding: Encoding::Base64,
         ..github()
@@ -43,7 +36,7 @@ pub(super) fn shopify() -> Scheme {
 
 pub(super) fn slack() -> Scheme {
     Scheme {
-        header: HeaderName::from_static("x-slack-signature"),
+        place: header("x-slack-signature"),
         form: SignatureForm::Single { prefix: "v0=".into() },
         signed: vec![literal("v0:"), SignedPart::Timestamp, literal(":"), SignedPart::Body],
         timestamp: Some(five_minutes(StampPlace::Header(HeaderName::from_static("x-slack-request-timestamp")))),
@@ -53,8 +46,8 @@ pub(super) fn slack() -> Scheme {
 
 pub(super) fn stripe() -> Scheme {
     Scheme {
-        header: HeaderName::from_static("stripe-signature"),
-        form: SignatureForm::Pairs { mac: "v1".into() },
+        place: header("stripe-signature"),
+        form: SignatureForm::Pairs { mac: "v1".into(), separator: ',' },
         signed: vec![SignedPart::Timestamp, literal("."), SignedPart::Body],
         timestamp: Some(five_minutes(StampPlace::Pair("t".into()))),
         ..github()
@@ -63,7 +56,7 @@ pub(super) fn stripe() -> Scheme {
 
 pub(super) fn standard_webhooks() -> Scheme {
     Scheme {
-        header: HeaderName::from_static("webhook-signature"),
+        place: header("webhook-signature"),
         form: SignatureForm::Versions { version: "v1".into() },
         encoding: Encoding::Base64,
         signed: vec![
@@ -83,8 +76,8 @@ pub(super) fn standard_webhooks() -> Scheme {
 pub(super) fn everything_else() -> Scheme {
     Scheme {
         algorithm: Algorithm::Sha512,
-        header: HeaderName::from_static("x-signature"),
-        form: SignatureForm::Pairs { mac: "mac".into() },
+        place: header("x-signature"),
+        form: SignatureForm::Pairs { mac: "mac".into(), separator: ',' },
         encoding: Encoding::Base64,
         signed: vec![
             literal("<"),
@@ -99,6 +92,7 @@ pub(super) fn everything_else() -> Scheme {
             ..five_minutes(StampPlace::Header(HeaderName::from_static("x-sent")))
         }),
         key: KeyForm::Hex,
+        ..github()
     }
 }
 
@@ -106,6 +100,18 @@ fn five_minutes(place: StampPlace) -> Stamp {
     Stamp { place, unit: StampUnit::Seconds, tolerance: Duration::from_mins(5) }
 }
 
+fn header(name: &'static str) -> SignaturePlace {
+    SignaturePlace::Headers(vec![HeaderName::from_static(name)])
+}
+
 fn literal(text: &str) -> SignedPart {
     SignedPart::Literal(text.into())
+}
+
+/// The header that carries the signature.
+pub(super) fn header_of(scheme: &Scheme) -> &HeaderName {
+    match &scheme.place {
+        SignaturePlace::Headers(names) => &names[0],
+        SignaturePlace::Json(_) => panic!("these schemes sign in a header"),
+    }
 }

@@ -18,7 +18,7 @@ fn github(headers: &[&str]) -> Result<(), Refusal> {
 /// The verdict on [`BODY`] with these lines of the scheme's signature header.
 fn signed_body(scheme: &Scheme, lines: &[&str]) -> Result<(), Refusal> {
     let admission = Admission::new(&signed_with(scheme, &[SECRET])).unwrap();
-    let headers = lines.iter().map(|line| (scheme.header.as_str(), *line));
+    let headers = lines.iter().map(|line| (schemes::header_of(scheme).as_str(), *line));
     verdict(&admission, &request("/hooks", headers), &[BODY], at(NOW))
 }
 
@@ -45,7 +45,7 @@ fn every_hash_computes_the_mac_of_its_rfc() {
     ] {
         let scheme = Scheme { algorithm, ..form(SignatureForm::Single { prefix: String::new() }, Encoding::Hex) };
         let admission = Admission::new(&signed_with(&scheme, &["Jefe"])).unwrap();
-        let parts = request("/hooks", [(scheme.header.as_str(), mac)]);
+        let parts = request("/hooks", [(schemes::header_of(&scheme).as_str(), mac)]);
         let body: &[u8] = b"what do ya want for nothing?";
         assert_eq!(verdict(&admission, &parts, &[body], at(NOW)), Ok(()), "{algorithm:?}");
     }
@@ -116,14 +116,14 @@ fn a_header_that_is_there_twice_is_ambiguous() {
     assert_eq!(github(&[&right, &right]), Err(Refusal::AmbiguousSignature));
     assert_eq!(github(&[&right, ""]), Err(Refusal::AmbiguousSignature));
 
-    let pairs = form(SignatureForm::Pairs { mac: "v1".into() }, Encoding::Hex);
+    let pairs = form(SignatureForm::Pairs { mac: "v1".into(), separator: ',' }, Encoding::Hex);
     let right = format!("v1={MAC}");
     assert_eq!(signed_body(&pairs, &[&right, &right]), Err(Refusal::AmbiguousSignature));
 }
 
 #[test]
 fn any_pair_with_the_right_key_counts() {
-    let pairs = form(SignatureForm::Pairs { mac: "v1".into() }, Encoding::Hex);
+    let pairs = form(SignatureForm::Pairs { mac: "v1".into(), separator: ',' }, Encoding::Hex);
     let other = MAC.replace('7', "8");
     for value in [
         format!("v1={MAC}"),
@@ -142,7 +142,7 @@ fn any_pair_with_the_right_key_counts() {
 
 #[test]
 fn base64_keeps_its_padding_in_a_pair() {
-    let pairs = form(SignatureForm::Pairs { mac: "v1".into() }, Encoding::Base64);
+    let pairs = form(SignatureForm::Pairs { mac: "v1".into(), separator: ',' }, Encoding::Base64);
     assert_eq!(signed_body(&pairs, &[&format!("v1={}", base64_mac())]), Ok(()));
 }
 
@@ -168,7 +168,7 @@ fn any_entry_of_the_right_version_counts_on_any_line() {
 
 #[test]
 fn sixteen_signatures_are_looked_at_and_seventeen_are_refused() {
-    let pairs = form(SignatureForm::Pairs { mac: "v1".into() }, Encoding::Hex);
+    let pairs = form(SignatureForm::Pairs { mac: "v1".into(), separator: ',' }, Encoding::Hex);
     let other = format!("v1={},", MAC.replace('7', "8"));
     assert_eq!(signed_body(&pairs, &[&format!("{}v1={MAC}", other.repeat(15))]), Ok(()));
     let too_many = format!("{}v1={MAC}", other.repeat(16));
@@ -224,8 +224,9 @@ fn a_signed_header_must_be_there_once() {
     let admission = Admission::new(&signed_with(&scheme, &["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])).unwrap();
     let signature = format!("v1,{}", base64_mac());
     let whole = [("webhook-id", "msg"), ("webhook-timestamp", "1700000000"), ("webhook-signature", signature.as_str())];
-    let head =
-        |headers: &[(&str, &str)]| admission.head(&request("/hooks", headers.iter().copied()), at(NOW)).map(|_| ());
+    let head = |headers: &[(&str, &str)]| {
+        admission.head(&request("/hooks", headers.iter().copied()), None, at(NOW)).map(|_| ())
+    };
     assert_eq!(head(&whole), Ok(()));
     assert_eq!(head(&whole[1..]), Err(Refusal::MissingSignature));
     assert_eq!(head(&[&whole[..], &[("webhook-id", "other")]].concat()), Err(Refusal::AmbiguousSignature));
@@ -259,7 +260,7 @@ fn schemes_that_cannot_work_are_errors() {
     let mut no_pairs = schemes::slack();
     no_pairs.timestamp.as_mut().unwrap().place = StampPlace::Pair("t".into());
     assert_eq!(compile(no_pairs), AdmissionError::NoSuchPair { key: "t".into() });
-    let same_pair = Scheme { form: SignatureForm::Pairs { mac: "t".into() }, ..schemes::stripe() };
+    let same_pair = Scheme { form: SignatureForm::Pairs { mac: "t".into(), separator: ',' }, ..schemes::stripe() };
     assert_eq!(compile(same_pair), AdmissionError::NoSuchPair { key: "t".into() });
 
     let newline = form(SignatureForm::Single { prefix: "a\nb".into() }, Encoding::Hex);

@@ -3,10 +3,12 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use super::listen::{address, listeners};
 use super::secret::header_secret;
-use crate::config::GatewayConfig;
+use super::senders::networks;
 use crate::config::node::Node;
 use crate::config::table::Table;
+use crate::config::{ForwardedHeader, GatewayConfig};
 
 /// `[gateway]`, its defaults where it is not written.
 pub(in crate::config) fn gateway(root: &mut Table<'_>) -> GatewayConfig {
@@ -14,9 +16,8 @@ pub(in crate::config) fn gateway(root: &mut Table<'_>) -> GatewayConfig {
     let Some(mut table) = root.section("gateway") else {
         return gateway;
     };
-    if let Some(node) = table.get("listen") {
-        gateway.listen = addresses(node);
-    }
+    gateway.listen = listeners(&mut table, LISTEN);
+    proxies(&mut table, &mut gateway);
     gateway.io_threads = table.get("io_threads").and_then(|node| node.threads());
     if let Some(size) = table.get("memory_budget").and_then(|node| node.size(LARGEST_SIZE)) {
         gateway.memory_budget = size as usize;
@@ -33,6 +34,13 @@ pub(in crate::config) fn gateway(root: &mut Table<'_>) -> GatewayConfig {
     }
     if let Some(most) = table.get("max_connections").and_then(|node| node.number(1..=1_000_000)) {
         gateway.max_connections = most as usize;
+        gateway.max_connections_per_address = gateway.max_connections.div_ceil(4).max(FEW_CONNECTIONS);
+    }
+    if let Some(most) = table.get("max_connections_per_address").and_then(|node| node.number(1..=1_000_000)) {
+        gateway.max_connections_per_address = most as usize;
+    }
+    if let Some(most) = table.get("max_requests_per_address").and_then(|node| node.number(1..=1_000_000)) {
+        gateway.max_requests_per_address = most as usize;
     }
     if let Some(path) = table.get("health_path").and_then(|node| health_path(&node)) {
         gateway.health_path = path;
@@ -82,35 +90,30 @@ fn admin(table: &mut Table<'_>, gateway: &mut GatewayConfig) {
             "write admin_token = { env = \"HOOKGATE_ADMIN_TOKEN\" }, or listen on 127.0.0.1",
         );
     }
-    if gateway.listen.contains(&address) && address.port() != 0 {
+    if gateway.listen.iter().any(|listener| listener.address == address) && address.port() != 0 {
         node.spot.problem("`listen` has this address too", "give the admin listener a port of its own");
     }
 }
 
-fn addresses(node: Node<'_>) -> Vec<SocketAddr> {
-    let mut addresses = Vec::new();
-    for item in node.items() {
-        let Some(address) = address(&item) else {
-            continue;
-        };
-        if addresses.contains(&address) && address.port() != 0 {
-            item.spot.problem("this address is there twice", "write each address once");
+fn proxies(table: &mut Table<'_>, gateway: &mut GatewayConfig) {
+    gateway.trusted_proxies = table.get("trusted_proxies").map(networks).unwrap_or_default();
+    let trusts_nobody = table.get("trusted_proxies").is_none();
+    if let Some(node) = table.get("forwarded_header") {
+        let known = [("X-Forwarded-For", ForwardedHeader::XForwardedFor), ("Forwarded", ForwardedHeader::Forwarded)];
+        if let Some(header) = node.choice(&known) {
+            gateway.forwarded_header = header;
         }
-        addresses.push(address);
+        if trusts_nobody {
+            node.spot
+                .problem("nobody is believed who sends this header", "write trusted_proxies = [\"10.0.0.0/8\"] too");
+        }
     }
-    addresses
-}
-
-fn address(node: &Node<'_>) -> Option<SocketAddr> {
-    let written = node.text()?;
-    if let Ok(address) = written.parse() {
-        return Some(address);
+    if trusts_nobody && gateway.listen.iter().any(|listener| listener.proxy_protocol) {
+        table.spot.problem(
+            "proxy_protocol lets whoever connects choose the address he seems to come from",
+            "write trusted_proxies = [\"10.0.0.0/8\"], the addresses of the balancers that may connect",
+        );
     }
-    let port = written.rsplit(':').next().and_then(|port| port.parse::<u16>().ok()).unwrap_or(8080);
-    node.refuse(
-        "this is not an address",
-        format!("write an IP address and a port, as in \"0.0.0.0:{port}\" or \"127.0.0.1:{port}\""),
-    )
 }
 
 fn health_path(node: &Node<'_>) -> Option<String> {
@@ -123,11 +126,15 @@ fn health_path(node: &Node<'_>) -> Option<String> {
 
 fn defaults() -> GatewayConfig {
     GatewayConfig {
-        listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))],
+        listen: vec![LISTEN.into()],
+        trusted_proxies: Vec::new(),
+        forwarded_header: ForwardedHeader::XForwardedFor,
         io_threads: None,
         max_body: 1 << 20,
         memory_budget: 256 << 20,
         max_connections: 10_000,
+        max_connections_per_address: 2_500,
+        max_requests_per_address: 1_000,
         health_path: "/healthz".to_owned(),
         head_timeout: Duration::from_secs(10),
         body_timeout: Duration::from_secs(30),
@@ -138,6 +145,11 @@ fn defaults() -> GatewayConfig {
         admin_token: None,
     }
 }
+
+/// So many from one address are no attack, whatever `max_connections` is.
+const FEW_CONNECTIONS: usize = 256;
+
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// Bodies are addressed with 32 bits.
 pub(super) const LARGEST_BODY: u64 = 1 << 30;

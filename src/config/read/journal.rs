@@ -15,6 +15,7 @@ pub(in crate::config) fn journal(root: &mut Table<'_>) -> JournalConfig {
         max_size: 100 << 30,
         retain: RetainConfig { age: Duration::from_hours(3 * 24), size: 20 << 30 },
         segment_size: 64 << 20,
+        attempts: Some(256 << 20),
     };
     let Some(mut table) = root.section("journal") else {
         return journal;
@@ -46,8 +47,24 @@ pub(in crate::config) fn journal(root: &mut Table<'_>) -> JournalConfig {
         // Half of a small journal is for replays, half for what still has to be delivered.
         journal.retain.size = journal.retain.size.min(journal.max_size / 2);
     }
+    if let Some(node) = table.get("attempts") {
+        journal.attempts = attempts_of(&node, journal.attempts);
+    }
     table.finish();
     journal
+}
+
+/// A size, or `"off"`.
+fn attempts_of(node: &Node<'_>, unless_written: Option<u64>) -> Option<u64> {
+    if node.value.as_str() == Some("off") {
+        return None;
+    }
+    let size = node.size(LARGEST_SIZE);
+    if size.is_some_and(|size| size < ATTEMPTS_MIN) {
+        let help = format!("write \"{}\" or more, or \"off\"", WrittenSize(ATTEMPTS_MIN));
+        node.spot.problem("the log of attempts has no room", help);
+    }
+    size.or(unless_written)
 }
 
 fn segment_size_of(node: &Node<'_>, journal: &mut JournalConfig) {
@@ -85,6 +102,8 @@ fn retain_of(node: &Node<'_>, journal: &mut JournalConfig) {
 
 /// One that is written, one before it that routes read, one made ready ahead, and one to spare.
 const SEGMENTS_MIN: u64 = 4;
+
+const ATTEMPTS_MIN: u64 = 1 << 20;
 
 const SEGMENT_MIN: u64 = 1 << 20;
 

@@ -4,11 +4,19 @@ mod auth;
 
 mod backlog;
 
+mod condition;
+
 mod duplicates;
+
+mod format;
 
 mod gateway;
 
+mod handshake;
+
 mod journal;
+
+mod listen;
 
 mod locator;
 
@@ -18,6 +26,8 @@ mod pool;
 
 mod preset;
 
+mod proof;
+
 mod reply;
 
 mod route;
@@ -25,6 +35,9 @@ mod route;
 mod scheme;
 
 mod secret;
+
+mod senders;
+mod signed;
 
 mod sink;
 

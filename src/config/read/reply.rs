@@ -9,6 +9,10 @@ use crate::config::{RefuseConfig, ReplyConfig};
 
 /// The answer to an accepted event. A status that has no body gets none; else what is left out is the default.
 pub(super) fn reply(node: Option<Node<'_>>) -> ReplyConfig {
+    if let Some(node) = node.as_ref().filter(|node| node.is_text()) {
+        let known = node.choice(&[("salesforce", ())]);
+        return known.map_or_else(|| default_reply(StatusCode::ACCEPTED), |()| salesforce());
+    }
     let Some(mut table) = node.and_then(|node| node.table()) else {
         return default_reply(StatusCode::ACCEPTED);
     };
@@ -27,6 +31,19 @@ pub(super) fn reply(node: Option<Node<'_>>) -> ReplyConfig {
     match body {
         Some(body) => ReplyConfig { status, content_type, body },
         None => default_reply(status),
+    }
+}
+
+/// What an outbound message of Salesforce must be answered with; it sends it again after anything else
+/// (SOAP API Developer Guide, "Understanding Notifications").
+fn salesforce() -> ReplyConfig {
+    const ACKNOWLEDGEMENT: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"><soapenv:Body><notificationsResponse xmlns="http://soap.sforce.com/2005/09/outbound"><Ack>true</Ack></notificationsResponse></soapenv:Body></soapenv:Envelope>
+"#;
+    ReplyConfig {
+        status: StatusCode::OK,
+        content_type: Some("text/xml; charset=utf-8".to_owned()),
+        body: ACKNOWLEDGEMENT.to_owned(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::backlog::{backlog, from_start};
+use super::condition::conditions;
 use super::gateway::LARGEST_SIZE;
 use super::names::Names;
 use super::sink::sink;
@@ -39,6 +40,7 @@ fn route<'d>(mut table: Table<'d>, names: &mut Names<'d>, around: &Surroundings<
     let from = table.require("from", "from = { source = \"…\", types = [\"…\"] }");
     let from = from.map(|node| from_sources(node, around.sources)).unwrap_or_default();
     let signed_type = signed_type(&mut table, &from, around.sources);
+    let conditions = table.get("where").map(conditions).unwrap_or_default();
     let pool = table.get("pool").and_then(|node| known_pool(&node, around.pools)).unwrap_or(0);
     let in_flight = table.get("in_flight").and_then(|node| node.number(1..=65_536)).unwrap_or(64) as usize;
     let max_rate = table.get("max_rate").and_then(|node| node.number(1..=1_000_000_000)).map(|rate| rate as u32);
@@ -54,6 +56,7 @@ fn route<'d>(mut table: Table<'d>, names: &mut Names<'d>, around: &Surroundings<
     let backlog = backlog(table.get("backlog"), around.journal);
     let from_start = table.get("from_start").and_then(|node| from_start(&node));
     let retry = retry(table.get("retry"));
+    let max_parked = table.get("max_parked").and_then(|node| node.number(1..=10_000_000)).unwrap_or(100_000) as usize;
     let breaker = breaker(table.get("breaker"));
     let to =
         table.require("to", "to = { http = \"http://…\" }, { file = \"…\" }, \"stdout\", \"discard\" or \"handler\"");
@@ -63,6 +66,7 @@ fn route<'d>(mut table: Table<'d>, names: &mut Names<'d>, around: &Surroundings<
         name,
         from,
         signed_type,
+        conditions,
         pool,
         in_flight,
         max_rate,
@@ -71,6 +75,7 @@ fn route<'d>(mut table: Table<'d>, names: &mut Names<'d>, around: &Surroundings<
         backlog,
         from_start: from_start.unwrap_or(FromStart::Now),
         retry,
+        max_parked,
         breaker,
         to,
     }

@@ -44,6 +44,15 @@ pub(super) fn keys(node: Node<'_>, form: &KeyForm) -> Vec<Secret> {
     })
 }
 
+/// Public keys of this form, or in PEM.
+pub(super) fn public_keys(node: Node<'_>, form: &KeyForm) -> Vec<Secret> {
+    let help = "write the key as the provider shows it, or name a file with its public key or certificate in PEM";
+    checked(node, |secret| {
+        let is_pem = secret.expose().trim_ascii_start().starts_with(b"-----BEGIN ");
+        if is_pem || form.decode(secret).is_some() { Ok(()) } else { Err(("this is not a public key", help)) }
+    })
+}
+
 /// A secret that is sent or expected in a header.
 pub(super) fn header_secret(node: &Node<'_>) -> Option<Secret> {
     let secret = secret(node)?;

@@ -156,7 +156,7 @@ fn tls(node: &Node<'_>) -> Option<HttpTls> {
     Some(tls)
 }
 
-fn readable(node: &Node<'_>) -> Option<PathBuf> {
+pub(super) fn readable(node: &Node<'_>) -> Option<PathBuf> {
     let path = node.path()?;
     match std::fs::File::open(&path) {
         Ok(_) => Some(path),

@@ -6,17 +6,22 @@ use http::{HeaderName, header};
 
 use super::auth::auth;
 use super::duplicates::duplicates;
+use super::format::{Format, format};
 use super::gateway::{LARGEST_BODY, check_budget};
-use super::locator::{challenge, locators};
+use super::handshake::handshakes;
+use super::locator::locators;
 use super::names::Names;
+use super::preset::{DEADLINE, presets as own_presets};
 use super::reply::{refuse, reply};
+use super::senders::senders;
 use crate::config::document::Spot;
 use crate::config::nearest::nearest;
 use crate::config::node::Node;
 use crate::config::table::Table;
 use crate::config::units::WrittenDuration;
 use crate::config::{
-    Ack, Auth, DuplicatesConfig, GatewayConfig, Locator, Place, Preset, SignedPart, SourceConfig, preset, presets,
+    Ack, Auth, DuplicatesConfig, GatewayConfig, Locator, Place, Pointer, Preset, Proof, ProofAuth, Secrets,
+    SourceConfig, Split, TokenPlace, presets,
 };
 
 /// The sources of the main file.
@@ -41,10 +46,11 @@ impl Sources<'_> {
 
 /// Reads the sources of the main file.
 pub(in crate::config) fn sources<'d>(root: &mut Table<'d>, gateway: &GatewayConfig) -> Sources<'d> {
+    let own = own_presets(root);
     let mut names = Names::default();
     let mut paths = Vec::new();
     let tables = root.sections("source").into_iter();
-    let configs = tables.map(|table| source(table, gateway, &mut names, &mut paths)).collect();
+    let configs = tables.map(|table| source(table, gateway, &own, &mut names, &mut paths)).collect();
     Sources { configs, names }
 }
 
@@ -54,21 +60,37 @@ type TakenPath<'d> = (String, Spot<'d>);
 fn source<'d>(
     mut table: Table<'d>,
     gateway: &GatewayConfig,
+    own: &[Preset],
     names: &mut Names<'d>,
     paths: &mut Vec<TakenPath<'d>>,
 ) -> SourceConfig {
     let name = names.read(&mut table);
     let path = path(&mut table, &name, gateway, paths);
-    let preset = table.get("preset").and_then(|node| known_preset(&node));
-    let auth = auth(&mut table, preset);
+    let preset = table.get("preset").and_then(|node| known_preset(&node, own));
+    let handshakes = match table.get("handshake") {
+        Some(node) => handshakes(node),
+        None => preset.map(|preset| preset.handshakes.clone()).unwrap_or_default(),
+    };
+    let auth = auth(&mut table, preset, &path, &handshakes);
+    let senders = senders(&mut table);
+    if let Some(node) = table.get("client_cert").filter(|_| !asks_for_certificates(gateway)) {
+        node.spot
+            .problem("no listener asks for certificates", "write client_ca = \"ca.pem\" in the `tls` of [gateway]");
+    }
+    let format = match format(&mut table, &auth) {
+        Format { split: None, cloudevents: false, .. } => Format {
+            split: preset.and_then(|preset| preset.split.clone()),
+            cloudevents: preset.is_some_and(|preset| preset.cloudevents),
+            ..Format::default()
+        },
+        own => own,
+    };
     let event_type = own_locators(&mut table, "event_type", &path, &auth)
+        .or(format.event_type)
         .unwrap_or_else(|| preset.map(|preset| preset.event_type.clone()).unwrap_or_default());
     let delivery_id = own_locators(&mut table, "delivery_id", &path, &auth)
+        .or(format.delivery_id)
         .unwrap_or_else(|| preset.map(|preset| preset.delivery_id.clone()).unwrap_or_default());
-    let challenge = match table.get("challenge") {
-        Some(node) => challenge(&node),
-        None => preset.and_then(|preset| preset.challenge.clone()),
-    };
     let max_body = table.get("max_body").and_then(|node| {
         let size = node.size(LARGEST_BODY)? as usize;
         check_budget(&node, size, gateway.memory_budget);
@@ -80,27 +102,43 @@ fn source<'d>(
         None => preset.map_or(DuplicatesConfig::DEFAULT, |preset| preset.duplicates),
     };
     let ack = ack(&mut table);
-    let reply = reply(table.get("reply"));
-    let refuse = refuse(table.get("refuse"));
+    let reply = match (table.get("reply"), preset.and_then(|preset| preset.reply.clone())) {
+        (None, Some(expected)) => expected,
+        (node, _) => reply(node),
+    };
+    let refuse = match (table.get("refuse"), preset) {
+        (None, Some(preset)) => preset.refuse.clone(),
+        (node, _) => refuse(node),
+    };
+    let expect_every = table.get("expect_every").and_then(|node| node.positive_duration());
     let keep_headers = table.get("keep_headers").map(|node| kept(node, &auth)).unwrap_or_default();
     table.finish();
     SourceConfig {
         name,
         path,
         preset: preset.map(|preset| preset.name.clone()),
-        type_signed: is_type_signed(&auth, &event_type),
+        type_signed: is_type_signed(&auth, &event_type, format.split.as_ref()),
         auth,
+        senders,
         event_type,
         delivery_id,
-        challenge,
+        split: format.split,
+        cloudevents: format.cloudevents,
+        handshakes,
         ack,
         max_body: max_body.unwrap_or(gateway.max_body),
         deadline,
         duplicates,
         reply,
         refuse,
+        expect_every,
         keep_headers,
     }
+}
+
+fn asks_for_certificates(gateway: &GatewayConfig) -> bool {
+    let mut tls = gateway.listen.iter().filter_map(|listener| listener.tls.as_ref());
+    tls.any(|tls| tls.client_ca.is_some())
 }
 
 fn path<'d>(table: &mut Table<'d>, name: &str, gateway: &GatewayConfig, taken: &mut Vec<TakenPath<'d>>) -> String {
@@ -158,14 +196,15 @@ fn check_path(node: &Node<'_>, path: &str) {
     }
 }
 
-fn known_preset(node: &Node<'_>) -> Option<&'static Preset> {
+/// One of the configuration's own presets, or of those that hookgate knows.
+fn known_preset<'p>(node: &Node<'_>, own: &'p [Preset]) -> Option<&'p Preset> {
     let written = node.text()?;
-    let found = preset(written);
+    let all = || own.iter().chain(presets());
+    let found = all().find(|preset| preset.name == written);
     if found.is_none() {
-        let names = presets().iter().map(|preset| preset.name.as_str());
-        let help = match nearest(written, names.clone()) {
+        let help = match nearest(written, all().map(|preset| preset.name.as_str())) {
             Some(near) => format!("did you mean \"{near}\"?"),
-            None => format!("known: {}; or write hmac = {{ … }}", names.collect::<Vec<_>>().join(", ")),
+            None => "`hookgate presets` lists those there are; or write hmac = { … }".to_owned(),
         };
         node.spot.problem("this preset is not known", help);
     }
@@ -224,7 +263,7 @@ fn kept(node: Node<'_>, auth: &Auth) -> Vec<HeaderName> {
                 format!("`{name}` carries credentials, which are not kept with an event"),
                 "leave it out; the sender has proven itself before a route sees the event",
             );
-        } else if name != header::CONTENT_TYPE && !kept.contains(&name) {
+        } else if !ALWAYS_KEPT.contains(&name) && !kept.contains(&name) {
             kept.push(name);
         }
     }
@@ -232,26 +271,45 @@ fn kept(node: Node<'_>, auth: &Auth) -> Vec<HeaderName> {
 }
 
 fn is_credential(name: &HeaderName, auth: &Auth) -> bool {
-    CREDENTIALS.contains(name) || auth.api_key.as_ref().is_some_and(|key| key.header == *name)
+    let token = match auth.proof.as_ref().map(|it| &it.proof) {
+        Some(Proof::Token(TokenPlace::Header(header))) => Some(header),
+        _ => None,
+    };
+    CREDENTIALS.contains(name) || token == Some(name) || auth.api_key.as_ref().is_some_and(|key| key.header == *name)
 }
 
-/// Whether whoever changes the type breaks the signature, wherever the type may be found.
-fn is_type_signed(auth: &Auth, event_type: &[Locator]) -> bool {
-    let Some(signature) = &auth.signature else {
+/// Whether whoever changes the type breaks the proof, wherever the type may be found.
+fn is_type_signed(auth: &Auth, event_type: &[Locator], split: Option<&Split>) -> bool {
+    let Some(ProofAuth { proof: proof @ (Proof::Signature(_) | Proof::Jwt(_)), secrets, .. }) = &auth.proof else {
         return false;
     };
-    let signed = &signature.scheme.signed;
-    let is_signed = |locator: &Locator| match &locator.place {
-        Place::Json(_) => signed.contains(&SignedPart::Body),
-        Place::Header(name) => signed.contains(&SignedPart::Header(name.clone())),
-        Place::Constant(_) => true,
-        Place::Path(_) | Place::Query(_) => false,
+    let is_signed = |locator: &Locator| {
+        let place = match &locator.place {
+            Place::Json(pointer) => proof.covers_member(&within_body(pointer, split)),
+            Place::Form(_) | Place::Xml(_) => proof.covers_body(),
+            // Which mode it is in says a header.
+            Place::CloudEvent(attribute) => proof.covers_header(&attribute.header),
+            Place::Header(name) => proof.covers_header(name),
+            Place::Constant(_) => true,
+            // Under another tenant's path the signature would not fit.
+            Place::Path(name) => name == "tenant" && matches!(secrets, Secrets::OfTenants(_)),
+            Place::Query(_) => false,
+        };
+        place && locator.append.as_ref().is_none_or(|pointer| proof.covers_member(&within_body(pointer, split)))
     };
-    signed.contains(&SignedPart::Body) && !event_type.is_empty() && event_type.iter().all(is_signed)
+    !event_type.is_empty() && event_type.iter().all(is_signed)
 }
 
-/// What a source answers within unless it or its preset says otherwise.
-const DEADLINE: Duration = Duration::from_secs(10);
+/// Where a member is, seen from the whole body rather than from one of the elements that it is taken apart into.
+fn within_body(pointer: &Pointer, split: Option<&Split>) -> Pointer {
+    match split {
+        Some(Split::Array(array)) => Pointer([&array.0, &["0".to_owned()][..], &pointer.0].concat()),
+        Some(Split::Lines | Split::CloudEvents) | None => pointer.clone(),
+    }
+}
+
+/// Without these a body means nothing.
+const ALWAYS_KEPT: [HeaderName; 2] = [header::CONTENT_TYPE, header::CONTENT_ENCODING];
 
 const CREDENTIALS: [HeaderName; 4] =
     [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE, header::SET_COOKIE];

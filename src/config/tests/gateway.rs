@@ -4,17 +4,22 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{assert_mistake, config, read_in};
-use crate::config::{JournalConfig, RetainConfig};
+use crate::config::{ForwardedHeader, JournalConfig, ListenConfig, RetainConfig};
+
+fn plain(address: &str) -> ListenConfig {
+    address.parse::<std::net::SocketAddr>().unwrap().into()
+}
 
 #[test]
 fn what_is_not_written_has_a_default() {
     let config = config("");
-    assert_eq!(config.gateway.listen, ["127.0.0.1:8080".parse().unwrap()]);
+    assert_eq!(config.gateway.listen, [plain("127.0.0.1:8080")]);
     assert_eq!(config.gateway.admin, Some("127.0.0.1:9090".parse().unwrap()));
     assert_eq!((config.gateway.max_body, config.gateway.memory_budget), (1 << 20, 256 << 20));
     assert_eq!(config.gateway.idle_timeout, Duration::from_secs(75));
     assert_eq!(config.journal.dir, Path::new("data"));
     assert_eq!((config.journal.max_size, config.journal.segment_size), (100 << 30, 64 << 20));
+    assert_eq!(config.journal.attempts, Some(256 << 20));
     assert_eq!(config.journal.retain, RetainConfig { age: Duration::from_hours(72), size: 20 << 30 });
     assert_eq!(config.pools[0].name, "default");
 }
@@ -42,6 +47,7 @@ dir = "/var/lib/hookgate"
 max_size = "1GiB"
 retain = { age = "0s", size = "1MiB" }
 segment_size = "16MiB"
+attempts = "off"
 [[pool]]
 name = "fast"
 workers = 2
@@ -60,6 +66,7 @@ spin = "50us"
             max_size: 1 << 30,
             retain: RetainConfig { age: Duration::ZERO, size: 1 << 20 },
             segment_size: 16 << 20,
+            attempts: None,
         }
     );
     assert_eq!((config.pools[1].workers, config.pools[1].spin), (Some(2), Duration::from_micros(50)));
@@ -120,6 +127,7 @@ fn a_small_journal_keeps_half_of_itself_for_deliveries() {
 fn a_journal_has_room_for_what_must_be_delivered() {
     assert_mistake("[journal]\nmax_size = \"100MiB\"", 2, "room for 4 segments", "max_size = \"256MiB\"");
     assert_mistake("[journal]\nsegment_size = \"1KiB\"", 2, "too small", "\"1MiB\" or more");
+    assert_mistake("[journal]\nattempts = \"1KiB\"", 2, "no room", "\"1MiB\" or more, or \"off\"");
     assert_mistake(
         "[journal]\nmax_size = \"1GiB\"\nretain = { size = \"1GiB\" }",
         3,
@@ -156,4 +164,60 @@ fn an_idle_pool_is_warned_of() {
     let config = config("[[pool]]\nname = \"p\"");
     assert_eq!(config.warnings.len(), 1);
     assert!(config.warnings[0].what.contains("no route uses"), "{}", config.warnings[0]);
+}
+
+#[test]
+fn an_address_may_have_tls_of_its_own_or_that_of_the_gateway() {
+    let directory = tempfile::tempdir().unwrap();
+    for file in ["a.pem", "a.key", "b.pem", "b.key", "ca.pem"] {
+        super::text_file(directory.path(), file, "");
+    }
+    let listen = |text: &str| read_in(directory.path(), &format!("[gateway]\n{text}")).unwrap().gateway.listen;
+    let both = r#"
+listen = ["127.0.0.1:8443", { address = "127.0.0.1:8080" }]
+tls = { cert = "a.pem", key = "a.key", client_ca = "ca.pem" }"#;
+    let [with, without] = listen(both).try_into().unwrap();
+    let tls = with.tls.unwrap();
+    assert_eq!(tls.certificates[0].cert, directory.path().join("a.pem"));
+    assert_eq!(tls.client_ca, Some(directory.path().join("ca.pem")));
+    assert_eq!(without, plain("127.0.0.1:8080"));
+
+    let own = r#"
+trusted_proxies = ["10.0.0.0/8", "192.0.2.1"]
+forwarded_header = "Forwarded"
+listen = { address = "[::]:443", proxy_protocol = true, tls = { certificates = [{ cert = "a.pem", key = "a.key" }, { cert = "b.pem", key = "b.key" }] } }"#;
+    let gateway = read_in(directory.path(), &format!("[gateway]\n{own}")).unwrap().gateway;
+    assert_eq!(gateway.listen[0].tls.as_ref().unwrap().certificates.len(), 2);
+    assert!(gateway.listen[0].proxy_protocol);
+    assert_eq!(gateway.trusted_proxies.len(), 2);
+    assert_eq!(gateway.forwarded_header, ForwardedHeader::Forwarded);
+    assert!(listen("tls = { cert = \"a.pem\", key = \"a.key\" }")[0].tls.is_some(), "for the default address too");
+}
+
+#[test]
+fn listeners_that_cannot_be_meant_are_mistakes() {
+    let one = |text: &str, what: &str, help: &str| assert_mistake(&format!("[gateway]\n{text}\n"), 2, what, help);
+    one("listen = { address = \"0.0.0.0:1\", proxy = true }", "unknown key `proxy`", "known here");
+    one("listen = { tls = 1, address = \"0.0.0.0:1\" }", "must be a table", "write {");
+    one("listen = { proxy_protocol = false }", "`address` is missing", "8443");
+    one("tls = { cert = \"/nowhere.pem\", key = \"Cargo.toml\" }", "cannot be read", "name a file");
+    one("tls = { cert = \"Cargo.toml\" }", "`key` is missing", "key.pem");
+    one("trusted_proxies = \"10.0.0.1/8\"", "does not begin", "10.0.0.0/8");
+    one("trusted_proxies = \"ten\"", "neither an address", "192.0.2.0/24");
+    one("forwarded_header = \"Forwarded\"", "nobody is believed", "trusted_proxies");
+    let proxy = "[gateway]\nlisten = { address = \"0.0.0.0:1\", proxy_protocol = true }\n";
+    assert_mistake(proxy, 1, "lets whoever connects choose", "trusted_proxies");
+    let unused =
+        "[gateway]\ntls = { cert = \"Cargo.toml\", key = \"Cargo.toml\" }\nlisten = { address = \"0.0.0.0:1\" }\n";
+    assert_mistake(unused, 2, "no address takes this", "within `listen`");
+}
+
+#[test]
+fn an_address_has_a_quarter_of_the_connections_or_some_hundred_unless_it_is_said() {
+    let gateway = |text: &str| config(&format!("[gateway]\n{text}")).gateway;
+    assert_eq!(gateway("").max_connections_per_address, 2_500);
+    assert_eq!(gateway("max_connections = 2001").max_connections_per_address, 501);
+    assert_eq!(gateway("max_connections = 2").max_connections_per_address, 256);
+    let written = gateway("max_connections_per_address = 7\nmax_requests_per_address = 8");
+    assert_eq!((written.max_connections_per_address, written.max_requests_per_address), (7, 8));
 }

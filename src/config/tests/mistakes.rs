@@ -143,7 +143,7 @@ fn configuration_like() -> impl Strategy<Value = String> {
         "\\[\\[?(gateway|journal|source|route|pool)\\]\\]?",
         "(name|path|listen|from|to|secret|hmac|reply|event_type|types|max_body|deadline|queue|cpus) = [0-9]{1,3}",
         "(name|path|from|to|preset|ack|auth|types|spin|when_full) = \"[a-z/{}*.0-9é]{0,8}\"",
-        "(hmac|from|to|event_type|reply|queue|basic|challenge) = \\{ (header|source|http|json|signed|body|file) = \"[a-z/{}~:é]{0,9}\" \\}",
+        "(hmac|from|to|event_type|reply|queue|basic|handshake|token|signature|jwt) = \\{ (header|source|http|json|signed|body|file) = \"[a-z/{}~:é]{0,9}\" \\}",
         "(from|event_type|secret|keep_headers|cpus) = \\[(\"a\"|1|\\{\\}|\\[\\])?\\]",
         "\\PC{0,12}",
     ];

@@ -6,7 +6,8 @@ use http::{HeaderName, StatusCode};
 
 use super::{assert_mistake, config, route, source};
 use crate::config::{
-    BacklogConfig, BacklogFull, Fill, From, FromStart, HttpAuth, RouteConfig, SinkConfig, TypePattern, WhenFull,
+    BacklogConfig, BacklogFull, Comparison, Fill, From, FromStart, HttpAuth, Number, RouteConfig, Scalar, SinkConfig,
+    Test, TypePattern, WhenFull,
 };
 
 fn read_route(keys: &str) -> RouteConfig {
@@ -25,7 +26,7 @@ fn a_route_has_defaults() {
     assert_eq!((route.queue.events, route.queue.bytes), (10_000, 64 << 20));
     assert_eq!((route.when_full, route.from_start), (WhenFull::Drop, FromStart::Now));
     assert_eq!((route.retry.attempts, route.retry.max), (12, Duration::from_mins(15)));
-    assert_eq!(route.retry.final_statuses.len(), 4);
+    assert_eq!((route.retry.final_statuses.len(), route.max_parked), (4, 100_000));
     assert_eq!((route.breaker.failures, route.breaker.pause_after_dead), (10, 100));
 }
 
@@ -40,6 +41,7 @@ max_rate = 100
 queue = { events = 5, bytes = "1MiB" }
 when_full = "refuse"
 from_start = "oldest"
+max_parked = 9
 retry = { attempts = 3, first = "10ms", max = "1s", age = "1m", final = [] }
 breaker = { failures = 2, probe_every = "1s", pause_after_dead = 7 }
 to = { http = "http://127.0.0.1:9001/x", headers = { X-Tenant = "t", X-Key = { env = "KEY" } }, basic = { user = "u", password = { env = "KEY" } }, sign = [{ env = "WHSEC" }], timeout = "1s", connect_timeout = "100ms" }
@@ -47,7 +49,7 @@ to = { http = "http://127.0.0.1:9001/x", headers = { X-Tenant = "t", X-Key = { e
     );
     assert_eq!((route.in_flight, route.max_rate, route.when_full), (2, Some(100), WhenFull::Refuse));
     assert_eq!(route.retry.final_statuses, Vec::<StatusCode>::new());
-    assert_eq!((route.breaker.failures, route.from_start), (2, FromStart::Oldest));
+    assert_eq!((route.breaker.failures, route.from_start, route.max_parked), (2, FromStart::Oldest, 9));
     let SinkConfig::Http(sink) = route.to else { panic!("no http") };
     assert_eq!(sink.url.host(), Some("127.0.0.1"));
     let tenant = sink.headers.iter().find(|(name, _)| *name == HeaderName::from_static("x-tenant"));
@@ -262,4 +264,35 @@ fn a_demand_that_no_event_meets_is_warned_of() {
     let warnings = config(&route("signed_type = true")).warnings;
     assert_eq!((warnings.len(), warnings[0].line), (1, 8));
     assert!(warnings[0].what.contains("takes nothing from it"), "{}", warnings[0]);
+}
+
+#[test]
+fn what_a_body_must_say_can_be_written() {
+    let route = read_route(
+        r#"where = [{ json = "/a/b", ge = 1, lt = 2.5 }, { json = "/c", one_of = ["x", 3, true] }, { json = "/d", exists = false }, { json = "/e", prefix = "in_" }]"#,
+    );
+    let [between, one_of, absent, prefix] = route.conditions.as_slice() else { panic!("{:?}", route.conditions) };
+    assert_eq!(between.member.to_string(), "/a/b");
+    let bounds = [Test::Compares(Comparison::Ge, Number::Whole(1)), Test::Compares(Comparison::Lt, Number::Float(2.5))];
+    assert_eq!(between.tests, bounds);
+    let scalars = vec![Scalar::Text("x".to_owned()), Scalar::Number(Number::Whole(3)), Scalar::Flag(true)];
+    assert_eq!(one_of.tests, [Test::OneOf(scalars)]);
+    assert_eq!(absent.tests, [Test::Exists(false)]);
+    assert_eq!(prefix.tests, [Test::Prefix("in_".to_owned())]);
+    assert_eq!(read_route(r#"where = { json = "/a", eq = "x" }"#).conditions.len(), 1);
+    assert!(read_route("").conditions.is_empty());
+}
+
+#[test]
+fn a_condition_that_says_nothing_or_nonsense_is_refused() {
+    let condition = |inner: &str| route(&format!("where = [{{ {inner} }}]"));
+    assert_mistake(&condition(r#"json = "/a""#), 8, "not said what", "exists = true");
+    assert_mistake(&condition("gt = 1"), 8, "`json` is missing", "/data/amount");
+    assert_mistake(&condition(r#"json = "a", gt = 1"#), 8, "does not point to a member", "slash");
+    assert_mistake(&condition(r#"json = "/a", gt = "1""#), 8, "must be a number", "without quotes");
+    assert_mistake(&condition(r#"json = "/a", eq = []"#), 8, "must be a string, a number, true or false", "10000");
+    assert_mistake(&condition(r#"json = "/a", exists = 1"#), 8, "true or false", "without quotes");
+    assert_mistake(&condition(r#"json = "/a", one_of = []"#), 8, "the list is empty", "at least one");
+    assert_mistake(&condition(r#"json = "/a", gt = 1, gtt = 2"#), 8, "unknown key `gtt`", "`gt`");
+    assert_mistake(&route("where = []"), 8, "the list is empty", "leave the key out");
 }

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use http::{HeaderName, StatusCode};
 
-use super::{assert_mistake, config, problems, source};
-use crate::config::{Ack, Algorithm, Encoding, Place, Pointer, SignedPart, SourceConfig, StampUnit};
+use super::{assert_mistake, config, source};
+use crate::config::{
+    Ack, Algorithm, Encoding, Place, Pointer, Proof, Secrets, SignedPart, SourceConfig, Split, StampUnit,
+};
 
 fn open_source(keys: &str) -> String {
     source(&format!("auth = \"none\"\n{keys}"))
@@ -62,7 +64,9 @@ fn a_scheme_can_be_described() {
     let text = hmac(
         r#"algorithm = "sha512", encoding = "base64", prefix = "v0=", signed = "{{v0}}{timestamp}{header:X-Id}{body}", timestamp = { header = "X-Time", unit = "ms", tolerance = "1m" }"#,
     );
-    let scheme = config(&text).sources.remove(0).auth.signature.unwrap().scheme;
+    let Some(Proof::Signature(scheme)) = config(&text).sources.remove(0).auth.proof.map(|it| it.proof) else {
+        panic!("a signature")
+    };
     assert_eq!((scheme.algorithm, scheme.encoding), (Algorithm::Sha512, Encoding::Base64));
     let id = SignedPart::Header(HeaderName::from_static("x-id"));
     let brace = SignedPart::Literal("{v0}".to_owned());
@@ -169,9 +173,9 @@ fn a_locator_names_one_place() {
 
 #[test]
 fn the_body_is_signed_once() {
-    assert_mistake(&hmac("signed = \"{header:X-Id}\""), 5, "not signed exactly once", "{timestamp}.{body}");
-    assert_mistake(&hmac("signed = \"{body}{body}\""), 5, "not signed exactly once", "{body} once");
-    assert_mistake(&hmac("signed = \"{body}{url}\""), 5, "{url} is not a part", "{header:X-Name}");
+    assert_mistake(&hmac("signed = \"{header:X-Id}\""), 5, "the body is not signed", "{timestamp}.{body}");
+    assert_mistake(&hmac("signed = \"{body}{body}\""), 5, "more than once", "{body} once");
+    assert_mistake(&hmac("signed = \"{body}{uri}\""), 5, "{uri} is not a part", "{header:X-Name}");
     assert_mistake(&hmac("signed = \"{body\""), 5, "brace is not closed", "}");
 }
 
@@ -200,10 +204,64 @@ fn a_signature_has_one_layout() {
 }
 
 #[test]
-fn a_challenge_is_whole() {
-    let lines: Vec<String> =
-        problems(&open_source("challenge = { when = \"/type\" }")).into_iter().map(|it| it.what).collect();
-    assert_eq!(lines, ["`is` is missing", "`echo` is missing"]);
+fn a_handshake_says_what_it_is_told_by() {
+    let at = |handshake: &str| open_source(&format!("handshake = {{ {handshake} }}"));
+    assert_mistake(&at("body = \"x\""), 5, "every event would be taken", "url_verification");
+    assert_mistake(&at("when = { is = \"x\" }"), 5, "not said where", "{ json = \"/challenge\" }");
+    assert_mistake(&at("method = \"GET\", when = { json = \"/a\" }"), 5, "only a POST has a body", "the query");
+    assert_mistake(&at("when = { json = \"/a\" }, body = \"{b}\""), 5, "not a part of a request", "{json:/challenge}");
+    assert_mistake(&at("method = \"PUT\""), 5, "not known here", "POST");
+}
+
+#[test]
+fn what_a_provider_signs_must_be_told_if_only_the_configuration_knows_it() {
+    let preset = |name: &str, keys: &str| source(&format!("preset = \"{name}\"\nsecret = {{ env = \"KEY\" }}\n{keys}"));
+    assert_mistake(&preset("square", ""), 1, "`public_url` is missing", "https://");
+    assert_mistake(&preset("square", "public_url = \"hooks.example.com\""), 6, "not the scheme and host", "https://");
+    assert_mistake(&preset("square", "public_url = \"https://a.b/c\""), 6, "not the scheme and host", "https://");
+    config(&preset("square", "public_url = \"https://a.b\""));
+    assert_mistake(&preset("pusher", ""), 1, "`key_id` is missing", "key_id =");
+    assert_mistake(&preset("meta", ""), 1, "`verify_token` is missing", "verify_token =");
+}
+
+#[test]
+fn a_preset_that_signs_nothing_wants_credentials() {
+    assert_mistake(&source("preset = \"postmark\""), 1, "signs nothing", "basic");
+    assert_mistake(
+        &source("preset = \"postmark\"\nsecret = { env = \"KEY\" }\nauth = \"none\""),
+        5,
+        "nothing is signed with this secret",
+        "hmac",
+    );
+    config(&source("preset = \"postmark\"\nauth = \"none\""));
+}
+
+#[test]
+fn a_tenant_chooses_its_secret_and_proves_its_name() {
+    let text = source(
+        "path = \"/hooks/{tenant}\"\npreset = \"stripe\"\ntenants = { acme = { env = \"KEY\" }, globex = [{ env = \"OTHER\" }] }\n\
+         event_type = { path = \"tenant\", append = \"/type\" }",
+    );
+    let source = config(&text).sources.remove(0);
+    assert!(source.type_signed);
+    let Secrets::OfTenants(tenants) = source.auth.proof.unwrap().secrets else { panic!("tenants") };
+    assert_eq!(tenants.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["acme", "globex"]);
+}
+
+#[test]
+fn tenants_need_their_segment() {
+    let text = source("preset = \"stripe\"\ntenants = { acme = { env = \"KEY\" } }");
+    assert_mistake(&text, 5, "no segment {tenant}", "/hooks/{tenant}");
+}
+
+#[test]
+fn a_configuration_has_presets_of_its_own() {
+    let row = "[[preset]]\nname = \"acme\"\nhmac = { header = \"X-Acme\", algorithm = \"md5\" }\nevent_type = { json = \"/kind\" }\n";
+    let text = format!("{row}{}", source("preset = \"acme\"\nsecret = { env = \"KEY\" }"));
+    let source = config(&text).sources.remove(0);
+    assert_eq!(source.preset.as_deref(), Some("acme"));
+    assert_eq!(source.event_type.len(), 1);
+    assert!(source.type_signed);
 }
 
 #[test]
@@ -260,4 +318,102 @@ fn a_source_that_no_route_reads_is_warned_of() {
     let warnings = config(&open_source("")).warnings;
     assert_eq!((warnings.len(), warnings[0].line), (1, 2));
     assert!(warnings[0].help.contains("source = \"a\""), "{}", warnings[0]);
+}
+
+#[test]
+fn where_senders_may_be_and_how_much_they_may_send() {
+    let keys = r#"auth = "none"
+allow = ["192.0.2.0/24", "2001:db8::1"]
+deny = "192.0.2.66"
+max_rate = 500
+max_rate_per_address = 50"#;
+    let senders = config(&source(keys)).sources.remove(0).senders;
+    assert_eq!((senders.allow.len(), senders.deny.len()), (2, 1));
+    assert_eq!((senders.max_rate, senders.max_rate_per_address), (Some(500), Some(50)));
+    assert_mistake(&source("auth = \"none\"\nallow = \"192.0.2.1/24\""), 5, "does not begin", "192.0.2.0/24");
+    assert_mistake(&source("auth = \"none\"\nmax_rate = 0"), 5, "out of bounds", "from 1");
+}
+
+#[test]
+fn a_certificate_is_a_proof_where_a_listener_asks_for_one() {
+    let directory = tempfile::tempdir().unwrap();
+    for file in ["a.pem", "a.key", "ca.pem"] {
+        super::text_file(directory.path(), file, "");
+    }
+    let text = format!(
+        "[gateway]\ntls = {{ cert = \"a.pem\", key = \"a.key\", client_ca = \"ca.pem\" }}\n{}",
+        source("client_cert = [\"Partner\", \"proxy.example.com\"]")
+    );
+    let config = super::read_in(directory.path(), &text).unwrap();
+    assert_eq!(config.sources[0].auth.client_names, ["partner", "proxy.example.com"]);
+    assert_mistake(&source("client_cert = \"partner\""), 4, "no listener asks", "client_ca");
+}
+
+#[test]
+fn forms_xml_and_cloudevents_are_places_too() {
+    let source = read_source(
+        r#"
+auth = "none"
+event_type = [{ form = "MessageStatus" }, { xml = "/Envelope/Body/Status/@code" }, { cloudevent = "type" }]
+"#,
+    );
+    let places: Vec<_> = source.event_type.into_iter().map(|locator| locator.place).collect();
+    let [Place::Form(field), Place::Xml(path), Place::CloudEvent(attribute)] = places.as_slice() else {
+        panic!("{places:?}");
+    };
+    assert_eq!((field.as_str(), path.to_string().as_str()), ("MessageStatus", "/Envelope/Body/Status/@code"));
+    assert_eq!((attribute.header.as_str(), attribute.member.to_string().as_str()), ("ce-type", "/type"));
+}
+
+#[test]
+fn a_place_that_cannot_be_is_refused() {
+    let place = |place: &str| open_source(&format!("event_type = {place}"));
+    assert_mistake(&place(r#"{ xml = "Envelope" }"#), 5, "does not lead to an element", "outermost");
+    assert_mistake(&place(r#"{ xml = "/soapenv:Envelope/Body" }"#), 5, "does not lead", "leave prefixes out");
+    assert_mistake(&place(r#"{ cloudevent = "ce-type" }"#), 5, "no attribute", "without ce-");
+    assert_mistake(&place(r#"{ form = "" }"#), 5, "empty", "at least one character");
+    assert_mistake(&place(r#"{ form = "a", json = "/a" }"#), 5, "stands beside", "only one");
+}
+
+#[test]
+fn a_type_in_a_form_or_in_xml_is_signed_with_the_body_and_one_in_a_header_is_not() {
+    let signed = |place: &str| {
+        let text = hmac(r#"algorithm = "sha256", encoding = "hex", signed = "{body}""#);
+        config(&format!("{text}event_type = {place}\n")).sources.remove(0).type_signed
+    };
+    assert!(signed(r#"{ form = "a" }"#) && signed(r#"{ xml = "/a" }"#));
+    assert!(!signed(r#"{ cloudevent = "type" }"#));
+}
+
+#[test]
+fn batches_are_described_by_where_they_are() {
+    let split = |text: &str| read_source(&format!("auth = \"none\"\nsplit = \"{text}\"")).split;
+    assert_eq!(split("lines"), Some(Split::Lines));
+    assert_eq!(split(""), Some(Split::Array(Pointer(vec![]))));
+    assert_eq!(split("/items"), Some(Split::Array(Pointer(vec!["items".to_owned()]))));
+    assert_eq!(read_source("auth = \"none\"").split, None);
+    assert_mistake(&open_source("split = \"items\""), 5, "what to take apart", "/items");
+    assert_mistake(&open_source("split = true"), 5, "must be a string", "double quotes");
+}
+
+#[test]
+fn a_source_of_cloudevents_knows_where_type_and_id_are() {
+    let source = read_source("auth = \"none\"\nformat = \"cloudevents\"");
+    assert!(source.cloudevents && source.split == Some(Split::CloudEvents));
+    assert!(matches!(&source.event_type[0].place, Place::CloudEvent(attribute) if attribute.name == "type"));
+    assert!(matches!(&source.delivery_id[0].place, Place::CloudEvent(attribute) if attribute.name == "id"));
+    let own = read_source("auth = \"none\"\nformat = \"cloudevents\"\nevent_type = { cloudevent = \"subject\" }");
+    assert!(matches!(&own.event_type[0].place, Place::CloudEvent(attribute) if attribute.name == "subject"));
+    assert_mistake(&open_source("format = \"cloudevent\""), 5, "not known here", "did you mean \"cloudevents\"");
+    assert_mistake(&open_source("format = \"cloudevents\"\nsplit = \"\""), 6, "as they are", "leave `split` out");
+    let key = "api_key = { header = \"ce-key\", key = { env = \"KEY\" } }\nformat = \"cloudevents\"";
+    assert_mistake(&super::source(key), 5, "kept as an attribute", "another header");
+}
+
+#[test]
+fn the_acknowledgement_of_salesforce_has_a_name() {
+    let reply = read_source("auth = \"none\"\nreply = \"salesforce\"").reply;
+    assert_eq!((reply.status, reply.content_type.as_deref()), (StatusCode::OK, Some("text/xml; charset=utf-8")));
+    assert!(reply.body.contains("<Ack>true</Ack>"));
+    assert_mistake(&open_source("reply = \"sales force\""), 5, "not known here", "salesforce");
 }

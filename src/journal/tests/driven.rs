@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::{Receiver, unbounded};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::sim_disk::SimDisk;
@@ -12,7 +13,8 @@ use crate::event::Sequence;
 use crate::journal::receipt::{Completions, Outcome, Submission};
 use crate::journal::start::{Prepared, prepare};
 use crate::journal::threads::Errand;
-use crate::journal::{JournalError, Reader, Recovered, RouteProgress, Settings};
+use crate::journal::{JournalError, Parked, Reader, Recovered, RouteProgress, Settings};
+use crate::refusal::Refusal;
 
 pub(super) struct Driven {
     parts: Prepared,
@@ -30,7 +32,7 @@ impl Driven {
     pub(super) fn open_with(disk: &SimDisk, settings: &Settings) -> Result<Self, JournalError> {
         let (parts, recovered) = prepare(Arc::new(disk.clone()), settings, Duration::ZERO)?;
         let (sender, completions) = unbounded_channel();
-        let entrance = parts.shared.add_entrance(sender);
+        let entrance = parts.shared.add_entrance(sender, Arc::default());
         let mut driven = Self { parts, entrance, completions, now: Instant::now(), recovered };
         driven.run_errands();
         Ok(driven)
@@ -71,6 +73,34 @@ impl Driven {
         self.parts.shared.control(|control| control.progress.push((route.into(), progress)));
     }
 
+    /// Parks these events for a route, `original` being where all of them were received, and returns the place of each.
+    pub(super) fn park(
+        &mut self,
+        route: &str,
+        numbers: &[u64],
+        original: Option<u64>,
+    ) -> Vec<Result<Sequence, Refusal>> {
+        let original = original.map(Sequence);
+        let each = |&number: &u64| parked(route, number, original, original);
+        let (parking, told): (Vec<_>, Vec<_>) = numbers.iter().map(each).unzip();
+        self.parts.shared.control(|control| control.parking.extend(parking));
+        self.turn();
+        told.into_iter().map(|told: Receiver<_>| told.try_recv().unwrap()).collect()
+    }
+
+    /// Parks an event again that was received first of all.
+    pub(super) fn park_again(&mut self, route: &str, number: u64, replaces: u64) -> Result<Sequence, Refusal> {
+        let (parked, told) = parked(route, number, Some(Sequence(1)), Some(Sequence(replaces)));
+        self.parts.shared.control(|control| control.parking.push(parked));
+        self.turn();
+        told.try_recv().unwrap()
+    }
+
+    pub(super) fn settle(&mut self, place: u64) {
+        self.parts.shared.control(|control| control.settled.push(Sequence(place)));
+        self.turn();
+    }
+
     pub(super) fn release_before(&self, sequence: u64) {
         self.reader().release_before(Sequence(sequence));
     }
@@ -88,6 +118,10 @@ impl Driven {
         }
         self.parts.writer.commit();
         self.run_errands();
+        while self.parts.writer.has_more() {
+            self.parts.writer.commit();
+            self.run_errands();
+        }
     }
 
     /// Lets the time pass that a retry waits for.
@@ -142,4 +176,16 @@ impl Driven {
     pub(super) fn shared(&self) -> &crate::journal::shared::Shared {
         &self.parts.shared
     }
+}
+
+fn parked(
+    route: &str,
+    number: u64,
+    original: Option<Sequence>,
+    replaces: Option<Sequence>,
+) -> (Parked, Receiver<Result<Sequence, Refusal>>) {
+    let (told, outcome) = unbounded();
+    let (state, event) = (b"state".to_vec(), event(number));
+    let told = Some(told);
+    (Parked { route: route.into(), due_ms: 77, attempts: 3, original, replaces, state, event, told }, outcome)
 }

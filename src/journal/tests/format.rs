@@ -7,9 +7,10 @@ use crate::event::Event;
 use crate::event::Sequence;
 use crate::journal::batch::{Batch, BatchBuffer, HEAD};
 use crate::journal::layout::BLOCK;
+use crate::journal::parked::{Listed, Open};
 use crate::journal::record::{self, Kind, Record};
 use crate::journal::segment::{Header, Link};
-use crate::journal::{JournalError, RouteProgress};
+use crate::journal::{JournalError, Parked, RouteProgress};
 
 const ID: [u8; 16] = *b"0123456789abcdef";
 
@@ -53,6 +54,62 @@ fn an_event_is_read_as_it_was_written() {
     }
 }
 
+fn parked() -> Parked {
+    Parked {
+        route: "billing".into(),
+        due_ms: 1_700_000_000_000,
+        attempts: 3,
+        original: Some(Sequence(5)),
+        replaces: None,
+        state: vec![1, 2, 3],
+        event: small_event(),
+        told: None,
+    }
+}
+
+fn open() -> Open {
+    let mut open = Open::default();
+    for (route, sequence) in [("billing", 7), ("audit", 8), ("billing", 9)] {
+        let listed = Listed { sequence: Sequence(sequence), due_ms: 5, original: None, offset: 4 * BLOCK as u64 };
+        open.insert(route, &listed);
+    }
+    open
+}
+
+#[test]
+fn a_parked_event_is_read_as_it_was_written() {
+    let mut bytes = Vec::new();
+    record::write_parked(&parked(), &mut bytes);
+    for length in 0..bytes.len() {
+        assert!(record::take(&mut &bytes[..length]).is_none(), "{length} bytes");
+    }
+    let Some(Record::Parked(read)) = record::take(&mut bytes.as_slice()) else { panic!("no parked event") };
+    assert_eq!((read.route, read.due_ms, read.attempts), ("billing", 1_700_000_000_000, 3));
+    assert_eq!((read.original, read.replaces, read.state), (Some(Sequence(5)), None, &[1, 2, 3][..]));
+    assert_eq!((read.event.id, read.event.type_signed), ("evt_1", small_event().type_signed()));
+    assert_eq!(read.event.body, small_event().body());
+}
+
+#[test]
+fn what_is_settled_and_what_is_open_is_read_as_it_was_written() {
+    let mut bytes = Vec::new();
+    record::write_settled(&[Sequence(3), Sequence(90)], &mut bytes);
+    let Some(Record::Settled(settled)) = record::take(&mut bytes.as_slice()) else { panic!("nothing settled") };
+    assert_eq!(settled, [Sequence(3), Sequence(90)]);
+    bytes.clear();
+    record::write_open(&open(), &mut bytes);
+    for length in 0..bytes.len() {
+        assert!(record::take(&mut &bytes[..length]).is_none(), "{length} bytes");
+    }
+    let Some(Record::Open(all)) = record::take(&mut bytes.as_slice()) else { panic!("nothing open") };
+    let mut read = Open::default();
+    for (route, list) in all {
+        list.iter().for_each(|listed| read.insert(route, listed));
+    }
+    assert_eq!(read.all(), open().all());
+    assert_eq!(read.offset(Sequence(8)), Some(4 * BLOCK as u64));
+}
+
 #[test]
 fn a_record_cut_short_anywhere_is_none() {
     let mut bytes = Vec::new();
@@ -72,6 +129,9 @@ fn a_record_with_any_byte_changed_is_read_without_a_panic() {
     let mut bytes = Vec::new();
     record::write_event(&small_event(), &mut bytes);
     record::write_progress(Kind::Checkpoint, progress().iter().map(|(r, p)| (r, p)), &mut bytes);
+    record::write_parked(&parked(), &mut bytes);
+    record::write_settled(&[Sequence(3)], &mut bytes);
+    record::write_open(&open(), &mut bytes);
     for at in 0..bytes.len() {
         for bits in [1, 0x80, 0xFF] {
             let mut changed = bytes.clone();

@@ -8,7 +8,7 @@ use tokio::task::LocalSet;
 
 use super::{event, number_of, settings};
 use crate::event::Sequence;
-use crate::journal::{Entrance, Journal, JournalError, Outcome, RouteProgress};
+use crate::journal::{Entrance, Journal, JournalError, Outcome, Parked, RouteProgress};
 use crate::refusal::Refusal;
 
 /// As an io thread runs.
@@ -46,7 +46,7 @@ fn an_event_is_safe_across_a_restart_and_so_is_progress() {
     });
     wait_until_published(&journal, 51);
     let progress = RouteProgress { position: Sequence(17), done: vec![9; 300] };
-    journal.save_progress(vec![("billing".into(), progress.clone())]);
+    journal.save_progress(vec![("billing".into(), progress.clone())], Vec::new());
     let status = journal.status();
     assert_eq!((status.events, status.synced_end), (50, Sequence(51)));
     assert!(status.trouble.is_none() && status.batches <= 50 && status.segments > 1);
@@ -178,12 +178,21 @@ fn a_closed_journal_refuses() {
     });
 }
 
+fn parked(route: &str) -> Parked {
+    let (route, state, event) = (route.into(), Vec::new(), event(7));
+    Parked { route, due_ms: 77, attempts: 3, original: None, replaces: None, state, event, told: None }
+}
+
 #[test]
 fn a_route_that_was_forgotten_is_not_there_after_a_crash() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, _) = Journal::open(&settings(dir.path())).unwrap();
     let progress = RouteProgress { position: Sequence(1), done: vec![9; 3] };
-    journal.save_progress(vec![("kept".into(), progress.clone()), ("gone".into(), progress.clone())]);
+    journal.save_progress(vec![("kept".into(), progress.clone()), ("gone".into(), progress.clone())], Vec::new());
+    journal.park(["kept", "gone", "gone"].map(|route| parked(route)).into());
+    while journal.take_park_outcomes().is_empty() {
+        std::thread::yield_now();
+    }
     journal.forget(&"gone".into());
     on_io_thread(async {
         assert!(matches!(submit(&journal.entrance(), 0).await, Outcome::Safe(_)));
@@ -197,6 +206,10 @@ fn a_route_that_was_forgotten_is_not_there_after_a_crash() {
     }
     let (_journal, recovered) = Journal::open(&settings(copy.path())).unwrap();
     assert_eq!(recovered.progress, [("kept".into(), progress)]);
+    assert_eq!(
+        recovered.parked.iter().map(|open| (&*open.route, open.sequence)).collect::<Vec<_>>(),
+        [("kept", Sequence(1))]
+    );
 }
 
 #[test]

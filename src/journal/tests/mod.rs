@@ -12,9 +12,13 @@ mod format;
 
 mod handles;
 
+mod parked;
+
 mod power;
 
 mod reading;
+
+mod repair;
 
 mod room;
 

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::driven::Driven;
+use super::number_of;
 use super::sim_disk::{Fault, SimDisk};
 use crate::journal::Outcome;
 
@@ -17,6 +18,8 @@ struct World {
     /// Everything before it may be gone.
     released: u64,
     progress: Vec<u64>,
+    /// Place → number of every event that is safely parked and was not given up.
+    parked: BTreeMap<u64, u64>,
 }
 
 #[test]
@@ -68,8 +71,20 @@ fn live(journal: &mut Driven, disk: &SimDisk, world: &mut World, rng: &mut fastr
                 assert_eq!(world.acknowledged.insert(sequence.0, number), None, "{sequence:?} is given once");
             }
         }
+        if rng.u8(..3) == 0 {
+            let number = rng.u64(..world.next_number);
+            if let [Ok(place)] = journal.park("billing", &[number], None)[..] {
+                assert_eq!(world.parked.insert(place.0, number), None);
+            }
+        }
+        if rng.u8(..4) == 0
+            && let Some((place, _)) = world.parked.pop_first()
+        {
+            journal.settle(place);
+        }
         if rng.u8(..4) == 0 {
             let newest = world.acknowledged.keys().next_back().copied().unwrap_or(1);
+            let newest = world.parked.keys().next().map_or(newest, |place| newest.min(*place));
             let position = rng.u64(world.released..=newest.max(world.released));
             world.progress.push(position);
             world.released = position;
@@ -92,6 +107,13 @@ fn check(journal: &mut Driven, world: &World) {
         if let Some(acknowledged) = world.acknowledged.get(sequence) {
             assert_eq!(number, acknowledged, "the number {sequence} is not used twice");
         }
+    }
+    let reader = journal.reader();
+    for (place, number) in &world.parked {
+        let open = journal.recovered.parked.iter().any(|parked| parked.sequence.0 == *place);
+        assert!(open, "the parked event at {place} is known");
+        let read = reader.read_parked(crate::event::Sequence(*place)).unwrap().unwrap();
+        assert_eq!(number_of(&read.event), Some(*number));
     }
     for (route, progress) in &journal.recovered.progress {
         assert_eq!(&**route, "billing");

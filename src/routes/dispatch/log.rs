@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::event::{Event, Sequence};
+use crate::journal::{ParkOutcome, Parked, ReadParked};
 use crate::routes::Progress;
 
 /// A journal that can be read, and that keeps the routes' progress.
@@ -27,10 +28,20 @@ pub(crate) trait Log: Send + 'static {
     /// A place before the first event that was received at `time` or later, not far from it.
     fn begins_before(&self, time: SystemTime) -> Sequence;
 
-    /// Records progress of some routes with the next batch that is written. Nobody waits for it.
-    fn save(&mut self, progress: Vec<(Arc<str>, Progress)>);
+    /// Records progress of some routes, and parked events that are done, with the next batch that is written. Nobody waits
+    /// for it.
+    fn save(&mut self, progress: Vec<(Arc<str>, Progress)>, settled: Vec<Sequence>);
 
-    /// Keeps nothing more of a route that is no more.
+    /// Appends events again, to wait for another attempt. What becomes of each is told later, once.
+    fn park(&mut self, parking: Vec<Parked>);
+
+    /// What has become of such events, and of those that others have appended for a route.
+    fn take_park_outcomes(&mut self) -> Vec<ParkOutcome>;
+
+    /// An event that is parked and not done. May block for reading files.
+    fn read_parked(&mut self, place: Sequence) -> Result<ReadParked, LogError>;
+
+    /// Keeps nothing more of a route that is no more, nor of its parked events.
     fn forget(&mut self, route: &Arc<str>);
 
     /// No route needs anything before this.

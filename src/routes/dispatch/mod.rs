@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Nobody pushes events of the journal into a route but this thread. A full queue means that the position of that route
-//! stands still, and no other's; being behind is a number, the lag. What a route is done with is recorded in the journal
+//! stands still, and no other's; being behind is a number, the lag. An event that fails is appended to the journal again and
+//! handed out when it is due, so that it holds neither its place nor the segment it came in. What a route is done with is recorded in the journal
 //! now and then, and a route goes on from there when the process starts again: what was not recorded comes again.
 
 mod ages;
@@ -21,11 +22,17 @@ mod bell;
 
 mod block;
 
+mod clock;
+
 mod log;
 
 mod machine;
 
 mod outlets;
+
+mod parked;
+
+mod removed;
 
 mod thread;
 

@@ -7,10 +7,13 @@ use std::time::{Duration, Instant};
 
 use super::begin::begin;
 use super::bell::Bell;
+use super::clock::Clock;
 use super::log::{Log, LogError};
-use super::machine::Machine;
+use super::machine::{Machine, Start};
 use super::outlets::Queues;
 use crate::event::Sequence;
+use crate::failpoint;
+use crate::journal::OpenParked;
 use crate::routes::backlog::{Backlogs, GiveUp};
 use crate::routes::counts::OfferCounts;
 use crate::routes::error::RoutesError;
@@ -26,6 +29,9 @@ pub(in crate::routes) struct Dispatch {
     backlogs: Backlogs,
     shared: Arc<Shared>,
     bell: Arc<Bell>,
+    clock: Clock,
+    /// When the next parked event is due that a route waits for.
+    next_due: Option<Instant>,
     /// When progress was last recorded, and when last of all routes.
     saved_at: Instant,
     all_saved_at: Instant,
@@ -40,6 +46,7 @@ impl Dispatch {
     pub(in crate::routes) fn new(
         mut log: Box<dyn Log>,
         saved: Vec<(Arc<str>, Progress)>,
+        mut parked: Vec<OpenParked>,
         shared: &Arc<Shared>,
         counts: Arc<[OfferCounts]>,
     ) -> Self {
@@ -48,38 +55,43 @@ impl Dispatch {
         let mut place = |route: &Arc<crate::routes::route::Route>| {
             let progress =
                 saved.remove(&*route.name).unwrap_or_else(|| begin(&route.name, route.from_start, &mut *log));
-            route.durable.stands_at(progress.position(), None);
-            (Arc::clone(&route.name), progress)
+            Start { name: Arc::clone(&route.name), progress, max_parked: route.max_parked }
         };
-        let routes = shared.routes.iter().map(&mut place).collect();
-        let mut removed: Vec<_> = saved.into_iter().collect();
-        removed.sort_by(|(a, _), (b, _)| a.cmp(b));
-        let shown = |(name, progress): &(Arc<str>, Progress)| Removed {
-            name: Arc::clone(name),
-            position: progress.position(),
-            backlog: 0,
-        };
-        *lock(&shared.removed) = removed.iter().map(shown).collect();
-        for (route, progress) in &removed {
-            tracing::warn!(
-                %route,
-                position = progress.position().0,
-                "the route is no more configured, and the journal keeps what it has not delivered until it is again, or forgotten: hookgate route forget"
-            );
+        let routes: Vec<_> = shared.routes.iter().map(&mut place).collect();
+        let now = Instant::now();
+        let clock = Clock::start();
+        for parked in &mut parked {
+            if let Some(route) = shared.route(&parked.route) {
+                // The wall clock may have been wrong when it was written, or be wrong now.
+                parked.due_ms = parked.due_ms.min(clock.ms(now + route.longest_backoff()));
+            }
         }
-        let mut machine = Machine::new(routes, removed, WINDOW);
+        let mut machine = Machine::new(routes, saved.into_iter().collect(), parked, WINDOW);
         let bell = Arc::clone(&shared.bell);
         bell.show_end(end);
-        log.save(machine.take_all());
-        let now = Instant::now();
-        let queues = Queues::new(Arc::clone(shared), counts);
+        for (route, stand) in shared.routes.iter().zip(machine.stands()) {
+            route.durable.stands_at(stand, None);
+        }
+        *lock(&shared.removed) = machine.removed().stands().map(|(route, stand)| Removed::new(route, stand)).collect();
+        for Removed { name, position, parked, .. } in &*lock(&shared.removed) {
+            tracing::warn!(
+                route = %name,
+                position = position.0,
+                parked,
+                "the route is no more configured, and the journal keeps what it has not delivered until it is again, or is \
+                 forgotten: hookgate route forget {name}"
+            );
+        }
+        log.save(machine.take_all(), Vec::new());
         let mut dispatch = Self {
             machine,
             log,
-            queues,
+            queues: Queues::new(Arc::clone(shared), counts, clock),
             backlogs: Backlogs::new(shared),
             shared: Arc::clone(shared),
             bell,
+            clock,
+            next_due: None,
             saved_at: now,
             all_saved_at: now,
             released: Sequence(0),
@@ -119,15 +131,15 @@ impl Dispatch {
     /// Takes note of what is done, and records it if the last time is long enough ago. For the time in which routes are
     /// drained and nothing is handed out.
     pub(in crate::routes) fn keep_up(&mut self) {
-        self.machine.collect(&mut self.queues);
+        self.machine.collect(&mut *self.log, &mut self.queues);
         self.save_if_due(Instant::now());
     }
 
     /// Records all there is to record.
     pub(in crate::routes) fn finish(&mut self) {
         self.forget();
-        self.machine.collect(&mut self.queues);
-        self.log.save(self.machine.take_all());
+        self.machine.collect(&mut *self.log, &mut self.queues);
+        self.log.save(self.machine.take_all(), self.machine.take_settled());
         self.release();
     }
 
@@ -136,7 +148,9 @@ impl Dispatch {
         if self.again.is_some_and(|(at, _)| at <= Instant::now()) {
             self.machine.try_again();
         }
-        let turn = self.machine.turn(&mut *self.log, &mut self.queues);
+        let now_ms = self.clock.ms(Instant::now());
+        let turn = self.machine.turn(now_ms, &mut *self.log, &mut self.queues);
+        self.next_due = turn.next_due_ms.map(|due_ms| self.clock.instant(due_ms));
         self.bell.show_end(self.log.end());
         match turn.failed {
             Some(error) => self.cannot_read(&error),
@@ -151,7 +165,8 @@ impl Dispatch {
         let given_up = self.backlogs.look(&*self.log, now);
         for GiveUp { route, before } in &given_up {
             self.shared.give_up_before(*route, *before);
-            self.machine.give_up_before(*route, *before);
+            let dropped = self.machine.give_up_before(*route, *before);
+            self.shared.routes[*route].counts.given_up.add(dropped.len() as u64);
         }
         !given_up.is_empty()
     }
@@ -164,6 +179,8 @@ impl Dispatch {
             self.log.forget(route);
         }
         if !forgotten.is_empty() {
+            // With what else was done, or it would be let go before it is known to be done.
+            self.save(Instant::now());
             self.release();
         }
     }
@@ -190,9 +207,11 @@ impl Dispatch {
         if all {
             self.all_saved_at = now;
         }
-        if !progress.is_empty() {
+        let settled = self.machine.take_settled();
+        if !progress.is_empty() || !settled.is_empty() {
             self.saved_at = now;
-            self.log.save(progress);
+            self.log.save(progress, settled);
+            failpoint::pass("progress.told");
         }
     }
 
@@ -206,15 +225,15 @@ impl Dispatch {
 
     /// Sleeps until there is something to read, to hand out or to record.
     fn sleep(&mut self) {
-        let again = self.again.map(|(at, _)| at).into_iter().chain(self.backlogs.due()).min();
+        let until = [self.again.map(|(at, _)| at), self.next_due, self.backlogs.due()].into_iter().flatten().min();
         if self.machine.has_moved() {
             // There will be something to record: what is done until then is found then.
             let due = self.saved_at + SAVE_EVERY;
-            return self.bell.sleep(Some(again.map_or(due, |again| again.min(due))));
+            return self.bell.sleep(Some(until.map_or(due, |until| until.min(due))));
         }
         self.bell.await_done(true);
-        if !self.queues.has_done() {
-            self.bell.sleep(again);
+        if !self.queues.has_news() {
+            self.bell.sleep(until);
         }
         self.bell.await_done(false);
     }

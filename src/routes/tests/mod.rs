@@ -27,8 +27,8 @@ use tokio::sync::Semaphore;
 
 use super::*;
 use crate::config::{
-    BacklogConfig, BacklogFull, BreakerConfig, From, FromStart, GatewayConfig, JournalConfig, PoolConfig, QueueConfig,
-    RetainConfig, RetryConfig, RouteConfig, SinkConfig, TypePattern, WhenFull,
+    BacklogConfig, BacklogFull, BreakerConfig, ForwardedHeader, From, FromStart, GatewayConfig, JournalConfig,
+    PoolConfig, QueueConfig, RetainConfig, RetryConfig, RouteConfig, SinkConfig, TypePattern, WhenFull,
 };
 use crate::event::{Budget, Event, EventMeta, Found, IdSource, Piece, RecordPool};
 use crate::refusal::Refusal;
@@ -39,6 +39,7 @@ pub(in crate::routes) fn route(name: &str) -> RouteConfig {
         name: name.into(),
         from: vec![From { source: 0, types: vec![TypePattern::Any] }],
         signed_type: false,
+        conditions: Vec::new(),
         pool: 0,
         in_flight: 8,
         max_rate: None,
@@ -53,6 +54,7 @@ pub(in crate::routes) fn route(name: &str) -> RouteConfig {
             age: Duration::from_hours(1),
             final_statuses: vec![StatusCode::UNPROCESSABLE_ENTITY],
         },
+        max_parked: 100_000,
         breaker: BreakerConfig {
             failures: 1_000_000,
             probe_every: Duration::from_millis(5),
@@ -75,6 +77,10 @@ pub(in crate::routes) fn config(routes: Vec<RouteConfig>) -> Config {
             max_body: 1 << 20,
             memory_budget: 1 << 30,
             max_connections: 1,
+            max_connections_per_address: 1,
+            max_requests_per_address: 1,
+            trusted_proxies: Vec::new(),
+            forwarded_header: ForwardedHeader::XForwardedFor,
             health_path: "/healthz".into(),
             head_timeout: Duration::ZERO,
             body_timeout: Duration::ZERO,
@@ -89,6 +95,7 @@ pub(in crate::routes) fn config(routes: Vec<RouteConfig>) -> Config {
             max_size: 0,
             retain: RetainConfig { age: Duration::ZERO, size: 0 },
             segment_size: 0,
+            attempts: None,
         },
         sources: Config::parse("[[source]]\nname = \"billing\"\nauth = \"none\"", Path::new("test")).unwrap().sources,
         routes,

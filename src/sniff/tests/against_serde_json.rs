@@ -39,13 +39,13 @@ fn the_json_test_suite_is_read_right() {
     assert!(accepted > 100, "only {accepted} pointers compared");
 }
 
-fn find_in(body: &[u8], pointer: &str) -> Option<json::JsonText> {
+fn find_in(body: &[u8], pointer: &str) -> Option<Text> {
     json::find(body, &path_of(pointer))
 }
 
 /// A text of a malformed body is at least a whole token of it.
-fn stands_in(body: &[u8], text: &json::JsonText) -> bool {
-    let json::JsonText::Plain(range) = text else { return true };
+fn stands_in(body: &[u8], text: &Text) -> bool {
+    let Text::Plain(range) = text else { return true };
     let token = &body[range.clone()];
     let quoted = body.get(range.start.wrapping_sub(1)) == Some(&b'"') && body.get(range.end) == Some(&b'"');
     quoted || serde_json::from_slice::<serde_json::Number>(token).is_ok()
@@ -151,7 +151,7 @@ fn pointers(document: &Value) -> Vec<(Vec<String>, Option<&Value>)> {
     all
 }
 
-fn document() -> impl Strategy<Value = Value> {
+pub(super) fn document() -> impl Strategy<Value = Value> {
     let text = || prop_oneof![4 => "[a-z_.]{0,12}", 2 => r#"[\\"\[\]{},:/]{0,8}"#, 1 => any::<String>()];
     let leaf = prop_oneof![
         4 => text().prop_map(Value::from),

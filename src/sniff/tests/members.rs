@@ -45,8 +45,8 @@ fn a_member_of_an_inner_object_is_not_one_of_the_outer() {
 #[test]
 fn a_text_without_escapes_is_a_range_of_the_body() {
     let body = r#"{"a":"é 𝄞","b":"\u00e9"}"#.as_bytes();
-    assert_eq!(json::find(body, &path_of("/a")), Some(json::JsonText::Plain(6..13)));
-    assert_eq!(json::find(body, &path_of("/b")), Some(json::JsonText::Decoded("é".to_owned())));
+    assert_eq!(json::find(body, &path_of("/a")), Some(Text::Plain(6..13)));
+    assert_eq!(json::find(body, &path_of("/b")), Some(Text::Decoded("é".to_owned())));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What the walk over JSON answers, against `serde_json` reading the same bytes.
+//! What the walk over JSON answers, against `serde_json` reading the same bytes; what is found in XML.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,12 +8,17 @@ mod malformed;
 
 mod members;
 
+mod split;
+
 mod unique_keys;
+
+mod xml;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::json;
+use super::text::Text;
 
 fn path_of(pointer: &str) -> Vec<String> {
     pointer.split('/').skip(1).map(|segment| segment.replace("~1", "/").replace("~0", "~")).collect()

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::fake::Disk;
-use crate::config::{BacklogConfig, BacklogFull, From, FromStart, QueueConfig, RouteConfig, TypePattern};
+use crate::config::{BacklogConfig, BacklogFull, From, FromStart, QueueConfig, RetryConfig, RouteConfig, TypePattern};
 use crate::event::Sequence;
+use crate::journal::{OpenParked, Parked};
 use crate::routes::tests::{ALL, Bench, closed_gate, gated, ok, route, sink, wait};
-use crate::routes::{ForgetError, Progress, SinkFactory};
+use crate::routes::{ForgetError, Log, Progress, SinkFactory};
 
 #[expect(clippy::unnecessary_wraps, reason = "other journals have gaps")]
 fn all(_: u64) -> Option<&'static str> {
@@ -26,7 +27,7 @@ fn limited(name: &str, queue: usize, behind: u64, when_full: BacklogFull) -> Rou
 
 fn bench(disk: &Arc<Disk>, routes: Vec<(RouteConfig, SinkFactory)>) -> Bench {
     let bench = Bench::new(1, routes);
-    bench.routes.dispatch(disk.log(), disk.synced()).unwrap();
+    bench.routes.dispatch(disk.log(), disk.synced(), disk.open()).unwrap();
     bench
 }
 
@@ -104,6 +105,65 @@ fn a_route_that_drops_its_oldest_keeps_the_rest_and_counts() {
     bench.wait_for("r", "it gets all again", |now| now.delivered == status.delivered + 100);
 }
 
+/// A journal in which a route has parked its first events, which are due in an hour, and nothing else happened for it.
+fn with_parked(events: u64) -> Arc<Disk> {
+    let disk = Disk::new(all);
+    disk.append(events);
+    let mut log = disk.log();
+    let in_an_hour = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_hours(1);
+    let read = log.read(Sequence(0), usize::MAX).unwrap();
+    let parked = |(sequence, event)| Parked {
+        route: "r".into(),
+        due_ms: in_an_hour.as_millis() as u64,
+        attempts: 1,
+        original: Some(sequence),
+        replaces: Some(sequence),
+        state: Vec::new(),
+        event,
+        told: None,
+    };
+    log.park(read.into_iter().map(parked).collect());
+    log.save(vec![("r".into(), Progress::at(Sequence(events)))], Vec::new());
+    disk.append(0);
+    log.take_park_outcomes();
+    disk
+}
+
+/// Fast, and as slow to try again as the events of [`with_parked`] are.
+fn patient(behind: u64, when_full: BacklogFull) -> RouteConfig {
+    let route = limited("r", 100, behind, when_full);
+    RouteConfig { retry: RetryConfig { max: Duration::from_hours(2), ..route.retry.clone() }, ..route }
+}
+
+#[test]
+fn what_is_parked_counts_from_where_it_lies() {
+    let disk = with_parked(10);
+    let bench = bench(&disk, vec![(patient(1_000, BacklogFull::RefuseSource), sink(ok))]);
+    append(&bench, &disk, 989);
+    bench.wait_for("r", "ten of its events wait, and hold what is behind them", |status| {
+        (status.delivered, status.lag, status.parked, status.backlog) == (989, 0, 10, 999 << 10)
+    });
+    assert!(!bench.routes.intake().is_refused(0));
+    append(&bench, &disk, 1);
+    wait("it is full", || bench.routes.intake().is_refused(0));
+}
+
+#[test]
+fn a_route_that_drops_its_oldest_keeps_what_is_parked_within_its_limit() {
+    let disk = with_parked(10);
+    let bench = bench(&disk, vec![(patient(1_000, BacklogFull::DropOldest), sink(ok))]);
+    append(&bench, &disk, 990);
+    bench.wait_for("r", "it is at its limit", |status| {
+        (status.delivered, status.parked, status.given_up, status.backlog) == (990, 10, 0, 1_000 << 10)
+    });
+    append(&bench, &disk, 1);
+    let status = bench.wait_for("r", "what holds too much is given up", |status| status.parked == 0);
+    assert_eq!((status.given_up, status.delivered, status.offered), (10, 991, 991));
+    wait("it is released", || disk.released() >= 1_010);
+    disk.append(0);
+    assert_eq!(disk.open(), [], "the next process does not find it");
+}
+
 #[test]
 fn a_lag_has_an_age_until_it_is_caught_up() {
     let (gate, disk) = (closed_gate(), Disk::new(all));
@@ -120,14 +180,17 @@ fn a_route_that_is_no_more_is_forgotten_and_its_events_are_released() {
     let disk = Disk::new(all);
     disk.append(500);
     let saved = vec![("gone".into(), Progress::at(Sequence(17)))];
+    let parked =
+        |sequence| OpenParked { route: "gone".into(), sequence: Sequence(sequence), due_ms: 0, original: None };
     let bench = Bench::new(1, vec![(route("r"), sink(ok))]);
-    bench.routes.dispatch(disk.log(), saved).unwrap();
+    bench.routes.dispatch(disk.log(), saved, vec![parked(9), parked(20)]).unwrap();
     let gone = bench.status("gone");
     assert!(gone.removed);
-    bench.wait_for("gone", "it shows what it holds", |status| status.backlog == 483 << 10);
+    bench.wait_for("gone", "it shows what it holds", |status| status.backlog == 491 << 10);
+    assert_eq!((gone.parked, gone.lag), (2, 483));
     append(&bench, &disk, 100);
     bench.wait_for("r", "the other works", |status| status.delivered == 100);
-    wait("what nobody needs is released", || disk.released() == 17);
+    wait("what nobody needs is released", || disk.released() == 9);
 
     let configured = ForgetError::Configured { route: "r".into() };
     assert_eq!(bench.routes.forget("r"), Err(configured));

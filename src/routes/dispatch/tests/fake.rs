@@ -1,11 +1,12 @@
 //! A journal in memory. Its events are made when they are read: a million of them cost nothing until then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime};
 
 use crate::event::{Budget, Event, EventMeta, Found, IdSource, Piece, RecordPool, Sequence};
+use crate::journal::{OpenParked, ParkOutcome, Parked, ReadParked};
 use crate::routes::{Log, LogError, Progress};
 
 /// What is in the journal; it outlives the processes of a test.
@@ -14,15 +15,31 @@ pub(super) struct Disk {
     /// The type of the event with this sequence; `None` if there is none.
     kind: fn(u64) -> Option<&'static str>,
     pub(super) end: AtomicU64,
+    /// What was asked for, and what the last batch made safe to let go.
     released: AtomicU64,
-    /// Synced, and saved since: the next batch takes it along.
-    progress: Mutex<(Saved, Saved)>,
+    gone: AtomicU64,
+    state: Mutex<State>,
     pub(super) reads: AtomicU64,
     pub(super) is_broken: AtomicBool,
     /// Reading ends its thread.
     pub(super) panics: AtomicBool,
+    /// Nothing can be parked.
+    pub(super) is_full: AtomicBool,
     /// A byte for each event in memory.
     pub(super) events: Arc<Budget>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    synced: Saved,
+    /// Saved since: the next batch takes it along.
+    unsynced: Saved,
+    settled: Vec<Sequence>,
+    parking: Vec<Parked>,
+    outcomes: Vec<ParkOutcome>,
+    /// By sequence: parked events there have ever been.
+    parked: BTreeMap<u64, Parked>,
+    open: BTreeSet<u64>,
 }
 
 type Saved = BTreeMap<Arc<str>, Progress>;
@@ -33,30 +50,72 @@ impl Disk {
             kind,
             end: AtomicU64::new(0),
             released: AtomicU64::new(0),
-            progress: Mutex::default(),
+            gone: AtomicU64::new(0),
+            state: Mutex::default(),
             reads: AtomicU64::new(0),
             is_broken: AtomicBool::new(false),
             panics: AtomicBool::new(false),
+            is_full: AtomicBool::new(false),
             events: Arc::new(Budget::new(usize::MAX / 2)),
         })
     }
 
-    /// Writes and syncs a batch of so many sequences, and the progress that goes with it.
+    /// Writes and syncs a batch of so many sequences, and what is to go with it.
     pub(super) fn append(&self, sequences: u64) {
-        let mut progress = self.progress.lock().unwrap();
-        let (synced, unsynced) = &mut *progress;
+        let mut state = self.state.lock().unwrap();
+        let State { synced, unsynced, settled, parking, outcomes, parked, open } = &mut *state;
         synced.append(unsynced);
-        self.end.fetch_add(sequences, SeqCst);
+        for sequence in settled.drain(..) {
+            assert!(open.remove(&sequence.0), "{sequence} is settled and was not open");
+        }
+        let mut end = self.end() + sequences;
+        for event in parking.drain(..) {
+            let place = (!self.is_full.load(SeqCst)).then_some(Sequence(end));
+            let (route, due_ms, replaces) = (Arc::clone(&event.route), event.due_ms, event.replaces);
+            outcomes.push(ParkOutcome { route, due_ms, replaces, place });
+            if place.is_some() {
+                if let Some(replaced) = event.replaces {
+                    open.remove(&replaced.0);
+                }
+                open.insert(end);
+                parked.insert(end, event);
+                end += 1;
+            }
+        }
+        self.end.store(end, SeqCst);
+        self.gone.store(self.released(), SeqCst);
     }
 
     /// What was not synced is gone.
     pub(super) fn crash(&self) {
-        self.progress.lock().unwrap().1.clear();
+        let mut state = self.state.lock().unwrap();
+        let State { unsynced, settled, parking, outcomes, .. } = &mut *state;
+        unsynced.clear();
+        settled.clear();
+        parking.clear();
+        outcomes.clear();
+        self.released.store(self.gone(), SeqCst);
     }
 
     /// What survives a crash.
     pub(super) fn synced(&self) -> Vec<(Arc<str>, Progress)> {
-        self.progress.lock().unwrap().0.iter().map(|(name, progress)| (Arc::clone(name), progress.clone())).collect()
+        let state = self.state.lock().unwrap();
+        state.synced.iter().map(|(name, progress)| (Arc::clone(name), progress.clone())).collect()
+    }
+
+    /// Likewise: the parked events that are open.
+    pub(super) fn open(&self) -> Vec<OpenParked> {
+        let state = self.state.lock().unwrap();
+        let open = |&place: &u64| {
+            let Parked { route, due_ms, original, .. } = &state.parked[&place];
+            OpenParked { route: Arc::clone(route), sequence: Sequence(place), due_ms: *due_ms, original: *original }
+        };
+        state.open.iter().map(open).collect()
+    }
+
+    /// The event that is parked here, by the place where it was received.
+    pub(super) fn original(&self, place: u64) -> Option<u64> {
+        self.state.lock().unwrap().parked.get(&place).map(|parked| parked.original.unwrap().0)
     }
 
     pub(super) fn end(&self) -> u64 {
@@ -67,8 +126,13 @@ impl Disk {
         self.released.load(SeqCst)
     }
 
+    pub(super) fn gone(&self) -> u64 {
+        self.gone.load(SeqCst)
+    }
+
     pub(super) fn kind(&self, sequence: u64) -> Option<&'static str> {
-        (self.kind)(sequence)
+        let is_parked = self.state.lock().unwrap().parked.contains_key(&sequence);
+        if is_parked { None } else { (self.kind)(sequence) }
     }
 
     pub(super) fn log(self: &Arc<Self>) -> FakeLog {
@@ -105,7 +169,7 @@ impl Log for FakeLog {
             return Err(LogError::new("segment 7 is damaged at offset 4096"));
         }
         let most = (max_bytes >> 10).max(1);
-        let (first, end) = (from.0.max(self.disk.released()), self.disk.end());
+        let (first, end) = (from.0.max(self.disk.gone()), self.disk.end());
         let mut events = Vec::new();
         for sequence in first..end {
             if events.len() == most {
@@ -134,20 +198,40 @@ impl Log for FakeLog {
         Sequence(self.disk.released())
     }
 
+    /// At once, as if a batch had taken it along.
     fn forget(&mut self, route: &Arc<str>) {
-        let mut progress = self.disk.progress.lock().unwrap();
-        progress.0.remove(route);
-        progress.1.remove(route);
+        let mut state = self.disk.state.lock().unwrap();
+        let State { synced, unsynced, parked, open, .. } = &mut *state;
+        synced.remove(route);
+        unsynced.remove(route);
+        open.retain(|place| parked[place].route != *route);
     }
 
-    fn save(&mut self, progress: Vec<(Arc<str>, Progress)>) {
+    fn save(&mut self, progress: Vec<(Arc<str>, Progress)>, settled: Vec<Sequence>) {
         let through_bytes = |progress: Progress| {
             let mut bytes = Vec::new();
             progress.encode(&mut bytes);
             Progress::decode(&bytes).unwrap()
         };
         let progress = progress.into_iter().map(|(name, progress)| (name, through_bytes(progress)));
-        self.disk.progress.lock().unwrap().1.extend(progress);
+        let mut state = self.disk.state.lock().unwrap();
+        state.unsynced.extend(progress);
+        state.settled.extend(settled);
+    }
+
+    fn park(&mut self, parking: Vec<Parked>) {
+        self.disk.state.lock().unwrap().parking.extend(parking);
+    }
+
+    fn take_park_outcomes(&mut self) -> Vec<ParkOutcome> {
+        std::mem::take(&mut self.disk.state.lock().unwrap().outcomes)
+    }
+
+    fn read_parked(&mut self, place: Sequence) -> Result<ReadParked, LogError> {
+        let state = self.disk.state.lock().unwrap();
+        assert!(state.open.contains(&place.0) && place.0 >= self.disk.gone());
+        let Parked { event, attempts, original, state, .. } = &state.parked[&place.0];
+        Ok(ReadParked { event: event.clone(), attempts: *attempts, original: *original, state: state.clone() })
     }
 
     fn release_before(&mut self, lowest: Sequence) {

@@ -4,6 +4,8 @@
 
 mod backlog;
 
+mod day;
+
 mod fake;
 
 mod model;

@@ -1,17 +1,20 @@
-//! The machine against a model: journals that grow, routes that come and go, deliveries that end in any order or not at
-//! all, and processes that crash. Every run has a seed, which a failure prints; `HOOKGATE_SEED` runs it again.
+//! The machine against a model: journals that grow, routes that come and go, deliveries that end in any order, fail, or do
+//! not end at all, and processes that crash. Every run has a seed, which a failure prints; `HOOKGATE_SEED` runs it again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 
 use fastrand::Rng;
 
-use super::super::machine::{Machine, Outlets};
+use super::super::machine::{Machine, Outlets, Start};
 use super::fake::{Disk, FakeLog};
 use crate::event::{Event, Sequence};
+use crate::journal::{Parked, ReadParked};
+use crate::routes::durable::Stand;
 use crate::routes::{Log, Progress};
 
-const RUNS: usize = 100;
+const RUNS: usize = 50;
 const STEPS: usize = 300;
 const WINDOW: usize = 40;
 
@@ -62,6 +65,7 @@ struct World {
     disk: Arc<Disk>,
     /// By route that has ever been there: the first sequence it must get, and those it has got.
     due: BTreeMap<&'static str, (u64, BTreeSet<u64>)>,
+    now_ms: u64,
 }
 
 /// One process.
@@ -79,9 +83,20 @@ struct Entrances {
 struct Entrance {
     name: &'static str,
     places: usize,
+    max_parked: usize,
     /// Handed out and not done.
     held: Vec<u64>,
+    /// What is handed out, and how often it has failed.
+    events: BTreeMap<u64, (Event, u32)>,
+    /// Failed, and not yet taken.
+    failed: Vec<Parked>,
+    /// Taken to be parked.
+    parking: BTreeSet<u64>,
+    /// Parked when the process began.
+    begun: BTreeSet<u64>,
     handed_out: BTreeSet<u64>,
+    /// Likewise, those that were parked, by place.
+    parked_out: BTreeSet<u64>,
     done: Vec<Sequence>,
     /// Passed without being handed out.
     given_up: Vec<u64>,
@@ -90,22 +105,27 @@ struct Entrance {
 
 impl World {
     fn new(seed: u64) -> Self {
-        Self { rng: Rng::with_seed(seed), disk: Disk::new(kind), due: BTreeMap::new() }
+        Self { rng: Rng::with_seed(seed), disk: Disk::new(kind), due: BTreeMap::new(), now_ms: 0 }
     }
 
     fn run(&mut self) {
         let mut process = self.start(false);
         for _ in 0..STEPS {
+            self.now_ms += self.rng.u64(..20);
             match self.rng.u8(..100) {
-                0..25 => self.disk.append(self.rng.u64(1..30)),
+                0..25 => {
+                    self.disk.is_full.store(self.rng.u8(..4) == 0, SeqCst);
+                    self.disk.append(self.rng.u64(1..30));
+                }
                 25..60 => self.turn(&mut process),
                 60..85 => self.deliver(&mut process),
-                85..93 => self.save(&mut process),
-                93 => self.give_up(&mut process),
+                85..92 => self.save(&mut process),
+                92 => self.give_up(&mut process),
+                93 => self.forget(&mut process),
                 94..96 => {
                     // A stop in order: what is saved is synced by it.
-                    process.machine.collect(&mut process.routes);
-                    process.log.save(process.machine.take_all());
+                    process.machine.collect(&mut process.log, &mut process.routes);
+                    process.log.save(process.machine.take_all(), process.machine.take_settled());
                     self.disk.append(0);
                     process = self.start(false);
                 }
@@ -132,30 +152,37 @@ impl World {
                 Some((_, progress)) => progress.clone(),
                 None => {
                     let oldest = self.rng.bool();
-                    let (from, first) =
-                        if oldest { (0, self.disk.released()) } else { (self.disk.end(), self.disk.end()) };
+                    let (from, first) = if oldest { (0, self.disk.gone()) } else { (self.disk.end(), self.disk.end()) };
                     self.due.insert(name, (first, BTreeSet::new()));
                     Progress::at(Sequence(from))
                 }
             };
-            routes.push((Arc::from(name), progress));
+            let max_parked = self.rng.usize(1..40);
+            routes.push(Start { name: Arc::from(name), progress, max_parked });
+            let begun = self.disk.open().into_iter().filter(|parked| *parked.route == *name);
             entrances.push(Entrance {
                 name,
                 places: self.rng.usize(1..60),
+                max_parked,
                 held: Vec::new(),
+                events: BTreeMap::new(),
+                failed: Vec::new(),
+                parking: BTreeSet::new(),
+                begun: begun.map(|parked| parked.original.unwrap().0).collect(),
                 handed_out: BTreeSet::new(),
+                parked_out: BTreeSet::new(),
                 done: Vec::new(),
                 given_up: Vec::new(),
                 position: Sequence(0),
             });
         }
-        let is_here = |name: &str| routes.iter().any(|(here, _): &(Arc<str>, _)| **here == *name);
+        let is_here = |name: &str| routes.iter().any(|route: &Start| *route.name == *name);
         let removed = saved.iter().filter(|(name, _)| !is_here(name)).cloned().collect();
         // A new route of which nothing was synced has never been there.
         self.due.retain(|name, _| known(name) || is_here(name));
-        let mut machine = Machine::new(routes, removed, WINDOW);
+        let mut machine = Machine::new(routes, removed, self.disk.open(), WINDOW);
         let mut log = self.disk.log();
-        log.save(machine.take_all());
+        log.save(machine.take_all(), Vec::new());
         Process { machine, log, routes: Entrances { routes: entrances, awaited: BTreeSet::new() } }
     }
 
@@ -171,20 +198,28 @@ impl World {
                     0 => self.rng.usize(..entrance.held.len()),
                     _ => 0,
                 };
-                // An event that keeps failing.
-                if entrance.held[at] % 13 == 0 && self.rng.u8(..10) > 0 {
+                let place = entrance.held[at];
+                let original = self.disk.original(place).unwrap_or(place);
+                let keeps_failing = original.is_multiple_of(13) && self.rng.u8(..10) > 0;
+                if keeps_failing && self.rng.bool() {
+                    // It takes long.
                     continue;
                 }
-                let sequence = entrance.held.remove(at);
-                self.due.get_mut(entrance.name).unwrap().1.insert(sequence);
-                entrance.done.push(Sequence(sequence));
+                entrance.held.remove(at);
+                if keeps_failing || self.rng.u8(..5) == 0 {
+                    entrance.fail(place, original, self.now_ms + self.rng.u64(..200));
+                } else {
+                    self.due.get_mut(entrance.name).unwrap().1.insert(original);
+                    entrance.done.push(Sequence(place));
+                }
             }
         }
     }
 
     fn turn(&mut self, process: &mut Process) {
-        let turn = process.machine.turn(&mut process.log, &mut process.routes);
+        let turn = process.machine.turn(self.now_ms, &mut process.log, &mut process.routes);
         assert!(turn.failed.is_none());
+        assert!(turn.next_due_ms.is_none_or(|due_ms| due_ms > self.now_ms || turn.more));
         self.note_given_up(process);
     }
 
@@ -202,30 +237,51 @@ impl World {
     /// A route goes without its oldest events: those it has not come to, and most of those that it holds.
     fn give_up(&mut self, process: &mut Process) {
         let Some(at) = (0..process.routes.routes.len()).nth(self.rng.usize(..ROUTES.len())) else { return };
-        let to = self.rng.u64(process.machine.position(at).lowest().0..=self.disk.end());
-        process.machine.give_up_before(at, Sequence(to));
+        let from = process.machine.stands().nth(at).unwrap().holds_from;
+        let to = self.rng.u64(from.0..=self.disk.end());
+        let dropped = process.machine.give_up_before(at, Sequence(to));
         let entrance = &mut process.routes.routes[at];
         let (given_up, held): (Vec<_>, Vec<_>) =
             entrance.held.drain(..).partition(|&sequence| sequence < to && self.rng.u8(..4) > 0);
         entrance.held = held;
         entrance.done.extend(given_up.iter().copied().map(Sequence));
-        self.due.get_mut(entrance.name).unwrap().1.extend(given_up);
+        for place in dropped.iter().map(|dropped| dropped.0).chain(given_up) {
+            let original = self.disk.original(place).unwrap_or(place);
+            self.due.get_mut(entrance.name).unwrap().1.insert(original);
+        }
+        assert!(dropped.iter().all(|place| place.0 < to && !entrance.parked_out.contains(&place.0)));
+    }
+
+    /// A route that is not there is forgotten: it is new when it comes back.
+    fn forget(&mut self, process: &mut Process) {
+        let (name, _) = ROUTES[self.rng.usize(..ROUTES.len())];
+        if process.routes.routes.iter().all(|entrance| entrance.name != name) {
+            process.machine.forget(name);
+            process.log.forget(&name.into());
+            self.due.remove(name);
+            self.save(process);
+        }
     }
 
     fn save(&mut self, process: &mut Process) {
-        process.machine.collect(&mut process.routes);
-        process.log.save(process.machine.take_moved());
+        process.machine.collect(&mut process.log, &mut process.routes);
+        process.log.save(process.machine.take_moved(), process.machine.take_settled());
         let lowest = process.machine.lowest().unwrap_or_else(|| process.log.end());
         if lowest.0 > self.disk.released() {
             process.log.release_before(lowest);
         }
     }
 
-    /// The events that a route must get and has not got.
+    /// The events that a route must get and has not got, and that are not safely parked for it.
     fn all_undone(&self, route: &str) -> impl Iterator<Item = u64> {
         let (first, got) = &self.due[route];
-        let is_due = move |sequence: &u64| kind(*sequence).is_some_and(|kind| matches(route, kind));
-        (*first..self.disk.end()).filter(is_due).filter(|sequence| !got.contains(sequence))
+        let open = self.disk.open();
+        let parked: BTreeSet<u64> =
+            open.iter().filter(|parked| *parked.route == *route).map(|parked| parked.original.unwrap().0).collect();
+        let is_due = move |sequence: &u64| self.disk.kind(*sequence).is_some_and(|kind| matches(route, kind));
+        (*first..self.disk.end())
+            .filter(move |sequence| !got.contains(sequence) && !parked.contains(sequence))
+            .filter(is_due)
     }
 
     /// The lowest of them.
@@ -250,13 +306,19 @@ impl World {
             let before_done: BTreeSet<_> = entrance.handed_out.range(position.lowest().0..).collect();
             assert!(before_done.len() <= WINDOW, "the window of {} is {}", entrance.name, before_done.len());
             assert!(entrance.position <= position.lowest());
+            let parked = process.machine.parked(at);
+            assert!(parked <= entrance.max_parked.max(entrance.begun.len()) + entrance.places, "{parked} are parked");
+            assert!(entrance.held.len() + entrance.parking.len() + entrance.failed.len() <= entrance.places);
         }
         for (name, progress) in self.disk.synced() {
             let name = ROUTES.iter().find(|(known, _)| **known == *name).unwrap().0;
             self.check_progress(name, &progress);
         }
         for route in self.due.keys() {
-            assert!(self.disk.released() <= self.undone(route), "{route} still needs what was released");
+            assert!(self.disk.gone() <= self.undone(route), "{route} still needs what was released");
+        }
+        for parked in self.disk.open() {
+            assert!(self.disk.gone() <= parked.sequence.0, "{parked:?} is gone");
         }
     }
 
@@ -264,13 +326,14 @@ impl World {
     fn end(&mut self) {
         let mut process = self.start(true);
         loop {
-            let turn = process.machine.turn(&mut process.log, &mut process.routes);
+            let turn = process.machine.turn(u64::MAX / 2, &mut process.log, &mut process.routes);
             self.note_given_up(&mut process);
             let mut delivered = 0;
             for entrance in &mut process.routes.routes {
-                for sequence in entrance.held.drain(..) {
-                    self.due.get_mut(entrance.name).unwrap().1.insert(sequence);
-                    entrance.done.push(Sequence(sequence));
+                for place in entrance.held.drain(..) {
+                    let original = self.disk.original(place).unwrap_or(place);
+                    self.due.get_mut(entrance.name).unwrap().1.insert(original);
+                    entrance.done.push(Sequence(place));
                     delivered += 1;
                 }
             }
@@ -279,11 +342,34 @@ impl World {
                 break;
             }
         }
+        process.log.save(process.machine.take_all(), process.machine.take_settled());
+        self.disk.append(0);
+        assert_eq!(self.disk.open(), []);
         for route in self.due.keys() {
             assert_eq!(self.undone(route), self.disk.end(), "{route} did not get it");
         }
         assert_eq!(process.machine.lowest().map_or(self.disk.end(), |lowest| lowest.0), self.disk.end());
         assert_eq!(process.machine.events_held(), 0);
+    }
+}
+
+impl Entrance {
+    fn has_room(&self) -> bool {
+        self.held.len() + self.parking.len() + self.failed.len() < self.places
+    }
+
+    fn fail(&mut self, place: u64, original: u64, due_ms: u64) {
+        let (event, attempts) = &self.events[&place];
+        self.failed.push(Parked {
+            route: self.name.into(),
+            due_ms,
+            attempts: attempts + 1,
+            original: Some(Sequence(original)),
+            replaces: Some(Sequence(place)),
+            state: Vec::new(),
+            event: event.clone(),
+            told: None,
+        });
     }
 }
 
@@ -294,18 +380,48 @@ impl Outlets for Entrances {
     }
 
     fn has_room(&mut self, route: usize) -> bool {
-        let entrance = &self.routes[route];
-        entrance.held.len() < entrance.places
+        self.routes[route].has_room()
     }
 
     fn push(&mut self, route: usize, sequence: Sequence, event: &Event) -> bool {
         assert_eq!(event.id(), sequence.0.to_string());
         let entrance = &mut self.routes[route];
-        if entrance.held.len() == entrance.places {
+        if !entrance.has_room() {
             return false;
         }
         assert!(entrance.handed_out.insert(sequence.0), "{} gets {sequence} twice", entrance.name);
+        assert!(!entrance.begun.contains(&sequence.0), "{} begins anew with {sequence}", entrance.name);
         entrance.held.push(sequence.0);
+        entrance.events.insert(sequence.0, (event.clone(), 0));
+        true
+    }
+
+    fn take_failed(&mut self, route: usize, parking: &mut Vec<Parked>) {
+        let entrance = &mut self.routes[route];
+        entrance.parking.extend(entrance.failed.iter().map(|failed| failed.replaces.unwrap().0));
+        parking.append(&mut entrance.failed);
+    }
+
+    fn let_go(&mut self, route: usize, held: Sequence) {
+        assert!(self.routes[route].parking.remove(&held.0));
+    }
+
+    fn keep(&mut self, route: usize, held: Sequence) {
+        let entrance = &mut self.routes[route];
+        assert!(entrance.parking.remove(&held.0));
+        entrance.held.push(held.0);
+    }
+
+    fn push_parked(&mut self, route: usize, place: Sequence, read: ReadParked) -> bool {
+        let entrance = &mut self.routes[route];
+        if !entrance.has_room() {
+            return false;
+        }
+        assert_eq!(read.event.id(), read.original.unwrap().0.to_string());
+        assert!(read.attempts > 0);
+        assert!(entrance.parked_out.insert(place.0), "{} gets {place} twice", entrance.name);
+        entrance.held.push(place.0);
+        entrance.events.insert(place.0, (read.event, read.attempts));
         true
     }
 
@@ -317,8 +433,9 @@ impl Outlets for Entrances {
         std::mem::swap(&mut self.routes[route].done, empty);
     }
 
-    fn stands_at(&mut self, route: usize, position: Sequence) {
-        self.routes[route].position = position;
+    fn stands_at(&mut self, route: usize, stand: Stand) {
+        assert!(stand.holds_from <= stand.position);
+        self.routes[route].position = stand.position;
     }
 
     fn gave_up(&mut self, route: usize, sequence: Sequence) {

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use super::fake::Disk;
 use crate::config::{FromStart, QueueConfig, RouteConfig};
-use crate::event::Sequence;
+use crate::event::{Event, Sequence};
+use crate::journal::Parked;
 use crate::routes::tests::{ALL, Bench, closed_gate, failed, gated, ok, route, sink, wait};
-use crate::routes::{Delivery, FailureKind, Lost, Outcome, Progress, SinkFactory};
+use crate::routes::{Delivery, FailureKind, Log, Lost, Outcome, Progress, SinkFactory};
 
 /// Every sequence is an event.
 #[expect(clippy::unnecessary_wraps, reason = "other journals have gaps")]
@@ -24,7 +25,7 @@ fn small(name: &str, events: usize) -> RouteConfig {
 /// Routes that read from this disk what was synced to it.
 fn bench(disk: &Arc<Disk>, workers: usize, routes: Vec<(RouteConfig, SinkFactory)>) -> Bench {
     let bench = Bench::new(workers, routes);
-    bench.routes.dispatch(disk.log(), disk.synced()).unwrap();
+    bench.routes.dispatch(disk.log(), disk.synced(), disk.open()).unwrap();
     bench
 }
 
@@ -188,18 +189,24 @@ fn a_drain_keeps_what_was_delivered_out_of_order() {
     patient.retry.max = Duration::from_secs(3_600);
     let first = bench(&disk, 2, vec![(patient, down())]);
     append(&first, &disk, 500);
-    first.wait_for("a", "all have been tried", |status| status.delivered == 450 && status.parked == 50);
+    first.wait_for("a", "all have been tried, and what failed is parked", |status| {
+        append(&first, &disk, 0);
+        status.delivered == 450 && status.parked == 50 && status.lag == 0
+    });
     assert_eq!(first.routes.drain(Duration::from_secs(60)), []);
-    assert_eq!(first.status("a").parked, 0);
+    assert_eq!(first.status("a").queued_events, 0);
     drop(first);
     disk.append(0);
     let seen = Arc::new(Mutex::new(BTreeSet::new()));
+    let mut at_once = small("a", 1_000);
+    at_once.retry.max = Duration::ZERO;
     let second = bench(
         &disk,
         2,
-        vec![(small("a", 1_000), {
+        vec![(at_once, {
             let seen = Arc::clone(&seen);
             sink(move |delivery| {
+                assert_eq!(delivery.attempt(), 2);
                 assert!(seen.lock().unwrap().insert(number(delivery)));
                 Outcome::Delivered
             })
@@ -207,6 +214,45 @@ fn a_drain_keeps_what_was_delivered_out_of_order() {
     );
     second.wait_for("a", "the rest is delivered", |status| status.delivered == 50 && status.lag == 0);
     assert!(seen.lock().unwrap().iter().eq(&(0..50).map(|at| at * 10).collect::<Vec<_>>()));
+}
+
+#[test]
+fn an_event_that_somebody_else_parks_goes_to_its_route_alone() {
+    let disk = Disk::new(all);
+    let bench = bench(&disk, 1, vec![(route("a"), sink(ok)), (route("b"), sink(ok))]);
+    let again = Event::for_test("billing", Some("invoice.paid"), "again", &[], b"body");
+    disk.log().park(vec![Parked {
+        route: "b".into(),
+        due_ms: 0,
+        attempts: 0,
+        original: None,
+        replaces: None,
+        state: Vec::new(),
+        event: again,
+        told: None,
+    }]);
+    append(&bench, &disk, 3);
+    bench.wait_for("b", "it is delivered with the others", |status| status.delivered == 4 && status.lag == 0);
+    bench.wait_for("a", "it has its own", |status| status.delivered == 3 && status.lag == 0);
+    wait("it is settled", || {
+        disk.append(0);
+        disk.open().is_empty()
+    });
+}
+
+#[test]
+fn what_the_journal_does_not_take_is_tried_again_from_memory() {
+    let disk = Disk::new(all);
+    disk.is_full.store(true, SeqCst);
+    let fails_once =
+        sink(|delivery| if delivery.attempt() == 1 { failed(FailureKind::Connect) } else { Outcome::Delivered });
+    let bench = bench(&disk, 1, vec![(route("a"), fails_once)]);
+    append(&bench, &disk, 50);
+    bench.wait_for("a", "all are delivered", |status| {
+        append(&bench, &disk, 0);
+        status.delivered == 50 && status.lag == 0 && status.queued_events == 0
+    });
+    assert_eq!(disk.open(), []);
 }
 
 #[test]

@@ -1,0 +1,135 @@
+//! What is compared, and what each promises when it answers.
+
+use clap::builder::PossibleValuesParser;
+use serde::Serialize;
+
+use crate::server::installed;
+
+/// A server to be measured.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Contender {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    pub(super) kind: Kind,
+    pub(super) durability: Durability,
+}
+
+/// How it is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// With this `ack`.
+    Hookgate(&'static str),
+    /// A program of this binary.
+    Alternative(Store),
+    Nginx,
+    Webhook,
+}
+
+/// What an alternative stores events in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Store {
+    Nothing,
+    Redis,
+    Sqlite,
+    Nats,
+}
+
+/// Where an event is when its sender is told that it was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Durability {
+    /// Nowhere: it is thrown away.
+    Nothing,
+    /// In memory, lost with the process.
+    Memory,
+    /// In the page cache, lost with the machine.
+    PageCache,
+    /// On disk.
+    Synced,
+}
+
+impl Durability {
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Durability::Nothing => "nothing kept",
+            Durability::Memory => "memory",
+            Durability::PageCache => "page cache",
+            Durability::Synced => "synced",
+        }
+    }
+
+    /// The hookgate that promises as much.
+    pub(super) fn peer(self) -> &'static str {
+        if self >= Durability::PageCache { DURABLE } else { MEMORY }
+    }
+}
+
+impl Contender {
+    /// Why it cannot be measured here, and how to change that.
+    pub(super) fn missing(&self) -> Option<String> {
+        let needs = |program: &str, package: &str| {
+            let advice = format!("{program} is not installed: apt install {package}");
+            installed(program).is_none().then_some(advice)
+        };
+        let is_framework = self.name.starts_with("axum");
+        if is_framework && !cfg!(feature = "alternatives") {
+            return Some(
+                "this loadtest was built without it: cargo build --release -p loadtest --features alternatives".into(),
+            );
+        }
+        match self.kind {
+            Kind::Hookgate(_) | Kind::Alternative(Store::Nothing | Store::Sqlite) => None,
+            Kind::Alternative(Store::Redis) => needs("redis-server", "redis-server"),
+            Kind::Alternative(Store::Nats) => needs("nats-server", "nats-server"),
+            Kind::Nginx => needs("nginx", "nginx-light"),
+            Kind::Webhook => needs("webhook", "webhook"),
+        }
+    }
+}
+
+/// The names, for the command line.
+pub(super) fn names() -> PossibleValuesParser {
+    PossibleValuesParser::new(CONTENDERS.map(|contender| contender.name))
+}
+
+pub(super) const MEMORY: &str = "hookgate-memory";
+
+pub(super) const DURABLE: &str = "hookgate-durable";
+
+/// In the order in which they are measured and shown.
+pub(super) const CONTENDERS: [Contender; 10] = [
+    contender(MEMORY, "hookgate, ack = \"memory\"", Kind::Hookgate("memory"), Durability::Memory),
+    contender(DURABLE, "hookgate, ack = \"durable\"", Kind::Hookgate("durable"), Durability::Synced),
+    contender("hyper-read", "bare hyper, reads the body", Kind::Alternative(Store::Nothing), Durability::Nothing),
+    contender("hyper-hmac", "bare hyper, verifies", Kind::Alternative(Store::Nothing), Durability::Nothing),
+    contender(
+        "axum-memory",
+        "axum, hmac, serde_json, tokio channel",
+        Kind::Alternative(Store::Nothing),
+        Durability::Memory,
+    ),
+    contender(
+        "axum-redis",
+        "axum, Redis stream, appendfsync always",
+        Kind::Alternative(Store::Redis),
+        Durability::Synced,
+    ),
+    contender(
+        "axum-sqlite",
+        "axum, SQLite WAL, synchronous=FULL",
+        Kind::Alternative(Store::Sqlite),
+        Durability::Synced,
+    ),
+    contender(
+        "axum-jetstream",
+        "axum, JetStream, file store as it comes",
+        Kind::Alternative(Store::Nats),
+        Durability::PageCache,
+    ),
+    contender("nginx", "nginx, return 202, verifies nothing", Kind::Nginx, Durability::Nothing),
+    contender("webhook", "Debian's webhook, starts a process", Kind::Webhook, Durability::Nothing),
+];
+
+const fn contender(name: &'static str, about: &'static str, kind: Kind, durability: Durability) -> Contender {
+    Contender { name, about, kind, durability }
+}

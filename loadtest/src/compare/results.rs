@@ -1,0 +1,238 @@
+//! What all samples say together: medians, spreads, and ratios of medians.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use super::contender::{Contender, DURABLE, Durability, MEMORY};
+use super::sample::Sample;
+use crate::corpus::Size;
+use crate::load::{Quantiles, Sizes};
+use crate::machine::Machine;
+use crate::server::Layout;
+
+/// Everything that was measured, and how.
+#[derive(Serialize)]
+pub(super) struct Comparison {
+    /// Ended early by a signal.
+    pub(super) partial: bool,
+    pub(super) machine: Machine,
+    pub(super) hookgate: String,
+    pub(super) cores: Layout,
+    pub(super) connections: u32,
+    pub(super) rounds: u32,
+    pub(super) sample_s: f64,
+    pub(super) warmup_s: f64,
+    /// What was left out, and why.
+    pub(super) skipped: BTreeMap<String, String>,
+    /// Samples that were thrown away, by the reason.
+    pub(super) thrown_away: BTreeMap<String, u32>,
+    pub(super) sizes: Vec<OfSize>,
+}
+
+/// Of bodies of one size.
+#[derive(Serialize)]
+pub(super) struct OfSize {
+    pub(super) size: Size,
+    pub(super) bodies: Sizes,
+    pub(super) rows: Vec<Row>,
+}
+
+/// Of one server.
+#[derive(Serialize)]
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    pub(super) durability: Durability,
+    /// In closed loop: as much as it takes.
+    pub(super) saturated: Option<Summary>,
+    /// In open loop.
+    pub(super) on_schedule: Option<OnSchedule>,
+    /// hookgate's medians, with the acknowledgement that promises as much, over this one's.
+    pub(super) hookgate_over_this: Option<Ratio>,
+    /// For durable hookgate: its own medians over those of hookgate in memory.
+    pub(super) this_over_memory: Option<Ratio>,
+}
+
+/// Samples of one kind.
+#[derive(Serialize)]
+pub(super) struct Summary {
+    pub(super) samples: usize,
+    pub(super) rate: Spread,
+    pub(super) cpu_us_per_event: Spread,
+    pub(super) memory_bytes: Spread,
+    pub(super) latency_us: Option<MedianQuantiles>,
+    pub(super) missed: u64,
+    /// The client could not have sent more.
+    pub(super) client_bound: bool,
+    #[serde(skip)]
+    pub(super) latency: Histogram<u64>,
+}
+
+/// A latency run, and at what rate.
+#[derive(Serialize)]
+pub(super) struct OnSchedule {
+    pub(super) scheduled_rate: u64,
+    #[serde(flatten)]
+    pub(super) summary: Summary,
+}
+
+/// A median and its range.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct Spread {
+    pub(super) median: f64,
+    pub(super) min: f64,
+    pub(super) max: f64,
+}
+
+/// Medians over the rounds of each round's quantile.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct MedianQuantiles {
+    pub(super) p50: f64,
+    pub(super) p90: f64,
+    pub(super) p99: f64,
+    #[serde(rename = "p99.9")]
+    pub(super) p999: f64,
+    pub(super) max: f64,
+}
+
+/// One server's medians over another's.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Ratio {
+    pub(super) rate: f64,
+    /// In which direction the client's own limit makes the ratio of rates wrong.
+    pub(super) bound: Bound,
+    pub(super) cpu: f64,
+}
+
+/// What is known of a ratio of rates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Bound {
+    Exact,
+    AtLeast,
+    AtMost,
+    /// The client was the slower one with both.
+    Unknown,
+}
+
+impl Summary {
+    /// `None` if there are no samples.
+    pub(super) fn of(samples: &[Sample]) -> Option<Self> {
+        let first = samples.first()?;
+        let mut latency = first.latency.clone();
+        for sample in samples.get(1..).unwrap_or_default() {
+            // Cannot fail: the histograms resize.
+            let _ = latency.add(&sample.latency);
+        }
+        let spread = |value: &dyn Fn(&Sample) -> f64| Spread::of(samples.iter().map(value));
+        let quantiles: Vec<Quantiles> = samples.iter().filter_map(|sample| Quantiles::of(&sample.latency)).collect();
+        let median = |value: &dyn Fn(&Quantiles) -> f64| Spread::of(quantiles.iter().map(value)).median;
+        Some(Self {
+            samples: samples.len(),
+            rate: spread(&|sample| sample.rate),
+            cpu_us_per_event: spread(&|sample| sample.cpu_us),
+            memory_bytes: spread(&|sample| sample.memory as f64),
+            latency_us: (!quantiles.is_empty()).then(|| MedianQuantiles {
+                p50: median(&|at| at.p50),
+                p90: median(&|at| at.p90),
+                p99: median(&|at| at.p99),
+                p999: median(&|at| at.p999),
+                max: median(&|at| at.max),
+            }),
+            missed: samples.iter().map(|sample| sample.missed).sum(),
+            // Of the median sample, that is: of most.
+            client_bound: samples.iter().filter(|sample| sample.client_bound).count() * 2 > samples.len(),
+            latency,
+        })
+    }
+
+    fn over(&self, other: &Self) -> Ratio {
+        Ratio {
+            rate: self.rate.median / other.rate.median,
+            bound: match (self.client_bound, other.client_bound) {
+                (false, false) => Bound::Exact,
+                (true, false) => Bound::AtLeast,
+                (false, true) => Bound::AtMost,
+                (true, true) => Bound::Unknown,
+            },
+            cpu: self.cpu_us_per_event.median / other.cpu_us_per_event.median,
+        }
+    }
+}
+
+impl Spread {
+    /// Zero if there are no values.
+    pub(super) fn of(values: impl IntoIterator<Item = f64>) -> Self {
+        let mut values: Vec<f64> = values.into_iter().collect();
+        values.sort_by(f64::total_cmp);
+        let at = |nth: usize| values.get(nth).copied().unwrap_or_default();
+        let last = values.len().saturating_sub(1);
+        Self { median: f64::midpoint(at(last / 2), at(values.len() / 2)), min: at(0), max: at(last) }
+    }
+}
+
+impl OfSize {
+    /// Puts the parts together, in the order of the contenders.
+    pub(super) fn new(
+        size: Size,
+        bodies: Sizes,
+        contenders: &[Contender],
+        mut saturated: BTreeMap<&'static str, Summary>,
+        mut on_schedule: BTreeMap<&'static str, OnSchedule>,
+    ) -> Self {
+        let ratios: Vec<_> = contenders
+            .iter()
+            .map(|contender| {
+                let own = saturated.get(contender.name);
+                let ratio = |over: Option<&Summary>, under: Option<&Summary>| Some(over?.over(under?));
+                let peer = contender.durability.peer();
+                let is_own = matches!(contender.name, MEMORY | DURABLE);
+                let over_this = if is_own { None } else { ratio(saturated.get(peer), own) };
+                let over_memory = if contender.name == DURABLE { ratio(own, saturated.get(MEMORY)) } else { None };
+                (over_this, over_memory)
+            })
+            .collect();
+        let rows = contenders
+            .iter()
+            .zip(ratios)
+            .map(|(contender, (hookgate_over_this, this_over_memory))| Row {
+                name: contender.name,
+                about: contender.about,
+                durability: contender.durability,
+                saturated: saturated.remove(contender.name),
+                on_schedule: on_schedule.remove(contender.name),
+                hookgate_over_this,
+                this_over_memory,
+            })
+            .collect();
+        Self { size, bodies, rows }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_median_is_the_middle_or_between_the_two() {
+        assert_eq!(Spread::of([3.0, 1.0, 2.0]), Spread { median: 2.0, min: 1.0, max: 3.0 });
+        assert_eq!(Spread::of([4.0, 1.0]), Spread { median: 2.5, min: 1.0, max: 4.0 });
+        assert_eq!(Spread::of([]), Spread { median: 0.0, min: 0.0, max: 0.0 });
+    }
+
+    #[test]
+    fn a_rate_that_the_client_limits_bounds_the_ratio() {
+        let summary = |rate: f64, client_bound: bool| {
+            let latency = Histogram::new(3).expect("three digits");
+            let sample = Sample { rate, cpu_us: 10.0, memory: 0, latency, missed: 0, client_bound, partial: false };
+            Summary::of(&[sample]).expect("a sample")
+        };
+        let bound = |over: bool, under: bool| summary(2.0, over).over(&summary(1.0, under)).bound;
+        assert_eq!(bound(false, false), Bound::Exact);
+        assert_eq!(bound(true, false), Bound::AtLeast);
+        assert_eq!(bound(false, true), Bound::AtMost);
+        assert_eq!(bound(true, true), Bound::Unknown);
+    }
+}

@@ -1,0 +1,161 @@
+//! A contender, started with all it needs: on free ports, in a directory of its own that goes with it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Context as _;
+use serde_json::json;
+
+use super::contender::{Contender, Kind, Store};
+use crate::server::{ConfigText, Layout, Process, free_port, installed};
+
+/// What contenders are started with.
+pub(super) struct Launcher {
+    pub(super) layout: Layout,
+    pub(super) hookgate: PathBuf,
+    /// Directories are made in here.
+    pub(super) data: PathBuf,
+    pub(super) secret: String,
+}
+
+/// A running contender, killed when dropped.
+pub(super) struct Started {
+    pub(super) address: SocketAddr,
+    /// Its own process, and its store's if it has one. Dropped, that is killed, before the directory goes.
+    processes: Vec<Process>,
+    _directory: tempfile::TempDir,
+}
+
+impl Started {
+    pub(super) fn pids(&self) -> Vec<u32> {
+        self.processes.iter().flat_map(Process::pids).collect()
+    }
+}
+
+impl Launcher {
+    /// Starts it and waits until it listens.
+    pub(super) fn start(&self, contender: &Contender) -> anyhow::Result<Started> {
+        let directory = tempfile::Builder::new()
+            .prefix(".loadtest-")
+            .tempdir_in(&self.data)
+            .with_context(|| format!("cannot make a directory in {}", self.data.display()))?;
+        let address = free_port()?;
+        let mut processes = Vec::new();
+        let command = self.command(contender, address, directory.path(), &mut processes)?;
+        let mut process = Process::start(command, Some(&self.layout), directory.path())?;
+        process.wait_for(address)?;
+        processes.push(process);
+        Ok(Started { address, processes, _directory: directory })
+    }
+
+    fn command(
+        &self,
+        contender: &Contender,
+        listen: SocketAddr,
+        dir: &Path,
+        processes: &mut Vec<Process>,
+    ) -> anyhow::Result<Command> {
+        match contender.kind {
+            Kind::Hookgate(ack) => {
+                let config = ConfigText {
+                    listen,
+                    io_threads: self.layout.server.count(),
+                    ack,
+                    secret: &self.secret,
+                    processors: &[],
+                };
+                Ok(command(&self.hookgate, &["run", "--config", text(&config.write(dir)?)?]))
+            }
+            Kind::Alternative(store) => {
+                let store = match store {
+                    Store::Nothing => String::new(),
+                    Store::Sqlite => text(&dir.join("events.db"))?.to_owned(),
+                    Store::Redis => self.store("redis-server", "redis", dir, processes, |port, dir| {
+                        let settings = "--bind 127.0.0.1 --appendonly yes --appendfsync always --save  --auto-aof-rewrite-percentage 0";
+                        let mut args: Vec<String> = settings.split(' ').map(ToOwned::to_owned).collect();
+                        args.extend(["--port".into(), port, "--dir".into(), dir]);
+                        args
+                    })?,
+                    Store::Nats => self.store("nats-server", "nats", dir, processes, |port, dir| {
+                        ["-a", "127.0.0.1", "-p", &port, "-js", "-sd", &dir].map(ToOwned::to_owned).to_vec()
+                    })?,
+                };
+                let own = std::env::current_exe().context("cannot see where this binary is")?;
+                let mut command = command(&own, &["alternative", contender.name, "--listen", &listen.to_string()]);
+                if !store.is_empty() {
+                    command.args(["--store", &store]);
+                }
+                command.env("GITHUB_SECRET", &self.secret);
+                Ok(command)
+            }
+            Kind::Nginx => {
+                let config = dir.join("nginx.conf");
+                std::fs::write(&config, nginx(listen, dir, self.layout.server.count()))?;
+                Ok(command(&program("nginx")?, &["-c", text(&config)?, "-p", text(dir)?]))
+            }
+            Kind::Webhook => {
+                let hooks = dir.join("hooks.json");
+                std::fs::write(&hooks, webhook(&self.secret).to_string())?;
+                let (ip, port) = (listen.ip().to_string(), listen.port().to_string());
+                Ok(command(&program("webhook")?, &["-hooks", text(&hooks)?, "-ip", &ip, "-port", &port]))
+            }
+        }
+    }
+
+    /// Starts a store and gives its URL.
+    fn store(
+        &self,
+        name: &str,
+        scheme: &str,
+        dir: &Path,
+        processes: &mut Vec<Process>,
+        args: impl FnOnce(String, String) -> Vec<String>,
+    ) -> anyhow::Result<String> {
+        let address = free_port()?;
+        let mut command = Command::new(program(name)?);
+        command.args(args(address.port().to_string(), text(dir)?.to_owned())).current_dir(dir);
+        let mut store = Process::start(command, Some(&self.layout), dir)?;
+        store.wait_for(address)?;
+        processes.push(store);
+        Ok(format!("{scheme}://{address}"))
+    }
+}
+
+fn command(program: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(args);
+    command
+}
+
+fn program(name: &str) -> anyhow::Result<PathBuf> {
+    installed(name).with_context(|| format!("{name} is not installed"))
+}
+
+fn text(path: &Path) -> anyhow::Result<&str> {
+    path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))
+}
+
+fn nginx(listen: SocketAddr, dir: &Path, workers: usize) -> String {
+    let dir = dir.display();
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|what| format!("  {what}_temp_path {dir}/{what};\n"))
+        .concat();
+    format!(
+        "daemon off;\nworker_processes {workers};\npid {dir}/nginx.pid;\nerror_log {dir}/error.log;\n\
+         events {{ worker_connections 65536; }}\n\
+         http {{\n  access_log off;\n  keepalive_requests 1000000000;\n  client_max_body_size 4m;\n{temporary}\
+         \x20 server {{ listen {listen}; location / {{ return 202; }} }}\n}}\n"
+    )
+}
+
+fn webhook(secret: &str) -> serde_json::Value {
+    let signature = json!({ "source": "header", "name": "X-Hub-Signature-256" });
+    json!([{
+        "id": "github",
+        "execute-command": "/bin/true",
+        "success-http-response-code": 202,
+        "trigger-rule-mismatch-http-response-code": 401,
+        "trigger-rule": { "match": { "type": "payload-hmac-sha256", "secret": secret, "parameter": signature } },
+    }])
+}

@@ -1,0 +1,130 @@
+//! The comparison as text: a table for each size.
+
+use std::fmt::Write as _;
+
+use super::results::{Bound, Comparison, OfSize, Ratio, Row, Spread, Summary};
+use crate::figures::{Bytes, Grouped, Time, columns};
+
+/// Everything, for a terminal.
+pub(super) fn text(comparison: &Comparison) -> String {
+    let mut out = String::new();
+    if comparison.partial {
+        out.push_str("PARTIAL: ended early.\n");
+    }
+    let _ = writeln!(out, "{}", conditions(comparison));
+    for size in &comparison.sizes {
+        let _ = writeln!(out, "\n{}", heading(size));
+        out.push_str(&columns(&saturated(size)));
+        let latency = on_schedule(size);
+        if latency.len() > 1 {
+            out.push('\n');
+            out.push_str(&columns(&latency));
+        }
+    }
+    out.push('\n');
+    for line in notes(comparison) {
+        let _ = writeln!(out, "{line}");
+    }
+    out
+}
+
+/// Machine, date, cores, connections.
+pub(super) fn conditions(comparison: &Comparison) -> String {
+    let Comparison { machine, hookgate, cores, connections, rounds, sample_s, warmup_s, .. } = comparison;
+    format!(
+        "{} · {} cores · Linux {} · {}\n{hookgate} · servers on core {}, client on core {} · {connections} connections, kept \
+         alive · {rounds} rounds in turn of {sample_s:.1} s after {warmup_s:.1} s",
+        machine.cpu, machine.cores, machine.kernel, machine.date, cores.server, cores.client
+    )
+}
+
+pub(super) fn heading(size: &OfSize) -> String {
+    format!(
+        "{}: {} distinct signed bodies of {} to {} B",
+        size.size.label(),
+        Grouped(size.bodies.distinct as u64),
+        Grouped(size.bodies.min as u64),
+        Grouped(size.bodies.max as u64)
+    )
+}
+
+/// Closed loop: rate and CPU time.
+pub(super) fn saturated(size: &OfSize) -> Vec<Vec<String>> {
+    let head = ["closed loop", "answered when", "events/s", "min–max", "CPU µs", "memory", "rate ×", "CPU ×", "missed"];
+    let rows = size.rows.iter().filter_map(|row| {
+        let summary = row.saturated.as_ref()?;
+        let (rate, cpu) = ratios(row);
+        Some(vec![
+            row.name.to_owned(),
+            row.durability.label().to_owned(),
+            format!("{}{}", if summary.client_bound { "≥ " } else { "" }, whole(summary.rate.median)),
+            format!("{}–{}", whole(summary.rate.min), whole(summary.rate.max)),
+            us(summary.cpu_us_per_event),
+            Bytes(summary.memory_bytes.median).to_string(),
+            rate,
+            cpu,
+            Grouped(summary.missed).to_string(),
+        ])
+    });
+    std::iter::once(head.map(ToOwned::to_owned).to_vec()).chain(rows).collect()
+}
+
+/// Open loop: latency.
+pub(super) fn on_schedule(size: &OfSize) -> Vec<Vec<String>> {
+    let head = ["open loop", "answered when", "scheduled/s", "p50", "p90", "p99", "p99.9", "max", "CPU µs", "missed"];
+    let rows = size.rows.iter().filter_map(|row| {
+        let run = row.on_schedule.as_ref()?;
+        let Summary { latency_us: Some(at), cpu_us_per_event, missed, .. } = &run.summary else { return None };
+        let mut cells =
+            vec![row.name.to_owned(), row.durability.label().to_owned(), Grouped(run.scheduled_rate).to_string()];
+        cells.extend([at.p50, at.p90, at.p99, at.p999, at.max].map(|us| Time(us).to_string()));
+        cells.extend([us(*cpu_us_per_event), Grouped(*missed).to_string()]);
+        Some(cells)
+    });
+    std::iter::once(head.map(ToOwned::to_owned).to_vec()).chain(rows).collect()
+}
+
+/// What must be known to read the tables.
+pub(super) fn notes(comparison: &Comparison) -> Vec<String> {
+    let mut notes = vec![
+        "Medians of the rounds. CPU: of all the server's processes, per accepted event. ×: hookgate's median, with the \
+         acknowledgement that promises as much, over this server's; in the row of hookgate-durable, its own over hookgate-memory's."
+            .to_owned(),
+    ];
+    let is_bound = |row: &Row| row.saturated.as_ref().is_some_and(|summary| summary.client_bound);
+    if comparison.sizes.iter().flat_map(|size| &size.rows).any(is_bound) {
+        notes.push(
+            "≥ and ≤: the client could not send more, so the rate is a lower bound of the server's; a ratio of two such rates is \
+             not given. CPU per event counts nonetheless."
+                .to_owned(),
+        );
+    }
+    let thrown: u32 = comparison.thrown_away.values().sum();
+    if thrown > 0 {
+        let reasons: Vec<_> = comparison.thrown_away.iter().map(|(why, times)| format!("{times} × {why}")).collect();
+        notes.push(format!("Thrown away and taken again: {thrown} samples ({}).", reasons.join("; ")));
+    }
+    notes.extend(comparison.skipped.iter().map(|(name, why)| format!("Left out: {name}: {why}.")));
+    notes
+}
+
+fn ratios(row: &Row) -> (String, String) {
+    let Some(Ratio { rate, bound, cpu }) = row.hookgate_over_this.or(row.this_over_memory) else {
+        return ("–".to_owned(), "–".to_owned());
+    };
+    let rate = match bound {
+        Bound::Exact => format!("{rate:.2}"),
+        Bound::AtLeast => format!("≥ {rate:.2}"),
+        Bound::AtMost => format!("≤ {rate:.2}"),
+        Bound::Unknown => "?".to_owned(),
+    };
+    (rate, format!("{cpu:.2}"))
+}
+
+fn us(spread: Spread) -> String {
+    format!("{:.1}", spread.median)
+}
+
+fn whole(rate: f64) -> String {
+    Grouped(rate.round() as u64).to_string()
+}

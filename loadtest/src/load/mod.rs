@@ -1,0 +1,49 @@
+//! The client: prepared requests, connections, schedule, counts. What every command measures with.
+//!
+//! The calling thread starts and watches ([`measure`](fn@measure)). Client threads ([`client`]) send; each has its own
+//! runtime, connections, requests and counts, and shares nothing with the others while it runs.
+
+mod payloads;
+
+mod id;
+
+mod target;
+
+mod prepare;
+
+mod supply;
+
+mod schedule;
+
+mod pacer;
+
+mod response;
+
+mod connection;
+
+mod client;
+
+mod tally;
+
+mod machine;
+
+mod verdict;
+
+mod measure;
+
+pub(crate) use client::Acknowledged;
+pub(crate) use connection::FailureKind;
+#[cfg(test)]
+pub(crate) use connection::{Exchange, Failure};
+pub(crate) use id::Ids;
+pub(crate) use machine::{Cpu, Others};
+pub(crate) use measure::{Outcome, Plan, measure, probe};
+pub(crate) use payloads::{Payload, Sizes, read};
+pub(crate) use prepare::Press;
+#[cfg(test)]
+pub(crate) use response::Answer;
+#[cfg(test)]
+pub(crate) use tally::Times;
+pub(crate) use tally::{Live, Tally};
+pub(crate) use target::Target;
+pub(crate) use verdict::{Client, Quantiles, saturation, slipped};

@@ -1,0 +1,62 @@
+//! The gateway itself: its binary, and configurations to measure it with.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, ensure};
+
+/// A configuration with one GitHub source, `/hooks/github`, and routes that take everything.
+pub(crate) struct ConfigText<'a> {
+    pub(crate) listen: SocketAddr,
+    pub(crate) io_threads: usize,
+    /// `durable` or `memory`.
+    pub(crate) ack: &'a str,
+    pub(crate) secret: &'a str,
+    /// Where each route delivers; none for one that discards.
+    pub(crate) processors: &'a [SocketAddr],
+}
+
+impl ConfigText<'_> {
+    /// Writes it, and the secret, into `dir`, in which its journal will be too.
+    pub(crate) fn write(&self, dir: &Path) -> anyhow::Result<PathBuf> {
+        let Self { listen, io_threads, ack, secret, processors } = self;
+        let mut text = format!(
+            "[gateway]\nlisten = \"{listen}\"\nio_threads = {io_threads}\nadmin = \"off\"\n\n\
+             [journal]\ndir = \"data\"\nretain = {{ age = \"0s\", size = \"1GiB\" }}\n\n\
+             [[source]]\nname = \"github\"\npreset = \"github\"\nsecret = {{ file = \"secret\" }}\nack = \"{ack}\"\n"
+        );
+        let destinations = processors.iter().map(|processor| format!("{{ http = \"http://{processor}/\" }}"));
+        let none = processors.is_empty().then(|| "\"discard\"".to_owned());
+        for (at, to) in destinations.chain(none).enumerate() {
+            write!(text, "\n[[route]]\nname = \"route-{at}\"\nfrom = {{ source = \"github\" }}\nto = {to}\n")?;
+        }
+        let path = dir.join("hookgate.toml");
+        std::fs::write(dir.join("secret"), secret).context("cannot write the gateway's secret")?;
+        std::fs::write(&path, text).context("cannot write the gateway's configuration")?;
+        Ok(path)
+    }
+}
+
+/// The binary: as given, or beside this one.
+pub(crate) fn find(given: Option<&Path>) -> anyhow::Result<PathBuf> {
+    if let Some(path) = given {
+        ensure!(path.is_file(), "there is no {}: --hookgate takes the gateway's binary", path.display());
+        return Ok(path.to_owned());
+    }
+    let own = std::env::current_exe().context("cannot see where this binary is")?;
+    let path = own.with_file_name("hookgate");
+    ensure!(
+        path.is_file(),
+        "there is no {}: build it (cargo build --release --workspace) or give --hookgate",
+        path.display()
+    );
+    Ok(path)
+}
+
+/// What `hookgate --version` says.
+pub(crate) fn version(hookgate: &Path) -> String {
+    let output = Command::new(hookgate).arg("--version").output();
+    output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+}

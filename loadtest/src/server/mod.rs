@@ -1,0 +1,11 @@
+//! Servers under test: started on cores of their own, each in a directory of its own, and killed when they are done with.
+
+mod cores;
+
+mod process;
+
+mod hookgate;
+
+pub(crate) use cores::{Cores, Layout};
+pub(crate) use hookgate::{ConfigText, find, version};
+pub(crate) use process::{Process, free_port, installed};

@@ -1,0 +1,145 @@
+//! `loadtest compare` and `loadtest verify`, each for a moment.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::thread::available_parallelism;
+
+use serde_json::Value;
+
+/// The client and the server need a core each.
+fn has_two_cores() -> bool {
+    let has = available_parallelism().is_ok_and(|cores| cores.get() > 1);
+    if !has {
+        eprintln!("skipped: this machine has one core");
+    }
+    has
+}
+
+/// Tests of the workspace build the gateway too; those of this crate alone do not.
+fn has_gateway() -> bool {
+    let has = Path::new(env!("CARGO_BIN_EXE_loadtest")).with_file_name("hookgate").is_file();
+    if !has {
+        eprintln!("skipped: the gateway is not built");
+    }
+    has
+}
+
+/// A command with its data in `dir`.
+fn command(dir: &Path, args: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loadtest"));
+    command.args(args.split(' ')).arg("--data").arg(dir).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn json(output: &Output) -> Value {
+    let text = String::from_utf8_lossy(&output.stdout);
+    serde_json::from_str(&text).unwrap_or_else(|error| {
+        panic!("{error} in {text:?}; standard error: {}", String::from_utf8_lossy(&output.stderr))
+    })
+}
+
+const COMPARE: &str = "compare --only hyper-read,hyper-hmac --sizes small --tolerate 99 --connections 4 --json";
+
+#[test]
+fn servers_are_measured_in_turn_and_reported_with_their_conditions() {
+    if !has_two_cores() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let page = dir.path().join("report.html");
+    let args = format!("{COMPARE} --rounds 2 --duration 200ms --warmup 0s --no-latency --html {}", page.display());
+    let report = json(&command(dir.path(), &args).output().unwrap());
+    assert_eq!((&report["partial"], &report["cores"]["server"][0]), (&Value::from(false), &Value::from(0)), "{report}");
+    let rows = report["sizes"][0]["rows"].as_array().unwrap();
+    let names: Vec<_> = rows.iter().map(|row| row["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["hyper-read", "hyper-hmac"]);
+    for row in rows {
+        assert_eq!((&row["saturated"]["samples"], &row["saturated"]["missed"]), (&2.into(), &0.into()), "{row}");
+        assert!(row["saturated"]["cpu_us_per_event"]["median"].as_f64() > Some(0.0), "{row}");
+    }
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains("<svg") && page.contains("µs of CPU per accepted event"), "{page}");
+    let rest: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(rest, ["report.html"], "servers' directories go with them");
+}
+
+#[test]
+fn a_comparison_that_is_interrupted_tells_what_it_has() {
+    if !has_two_cores() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut client =
+        command(dir.path(), &format!("{COMPARE} --rounds 1000 --duration 100ms --warmup 0s")).spawn().unwrap();
+    // Two servers have come and gone once there was a third directory.
+    let mut seen = std::collections::HashSet::new();
+    while seen.len() < 3 {
+        seen.extend(std::fs::read_dir(dir.path()).unwrap().flatten().map(|entry| entry.file_name()));
+        assert!(client.try_wait().unwrap().is_none(), "it has a thousand rounds");
+    }
+    assert!(Command::new("kill").args(["-INT", &client.id().to_string()]).status().unwrap().success());
+    let output = client.wait_with_output().unwrap();
+    let report = json(&output);
+    assert_eq!((output.status.code(), &report["partial"]), (Some(130), &Value::from(true)));
+    assert!(report["sizes"][0]["rows"][0]["saturated"]["samples"].as_u64() > Some(0), "{report}");
+}
+
+#[test]
+fn everything_that_was_acknowledged_arrives_at_every_processor() {
+    if !has_gateway() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let args = "verify --rate 300 --duration 1s --connections 4 --corpus small --settle 30s --json";
+    let output = command(dir.path(), args).output().unwrap();
+    let report = json(&output);
+    assert_eq!(output.status.code(), Some(0), "{report}");
+    assert!(report["acknowledged"].as_u64() > Some(0), "{report}");
+    let processors = report["processors"].as_array().unwrap();
+    assert_eq!(processors.len(), 2);
+    for processor in processors {
+        assert_eq!((&processor["lost"], &processor["arrived"]), (&0.into(), &report["acknowledged"]), "{report}");
+    }
+}
+
+#[test]
+fn what_never_arrives_is_called_lost() {
+    if !has_gateway() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    // A gateway whose route discards, and a processor that therefore waits for nothing.
+    let listen = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    std::fs::write(dir.path().join("secret"), "s3cret").unwrap();
+    let config = format!(
+        "[gateway]\nlisten = \"{listen}\"\nadmin = \"off\"\n[[source]]\nname = \"github\"\npreset = \"github\"\n\
+         secret = {{ file = \"secret\" }}\nack = \"memory\"\n[[route]]\nname = \"all\"\nfrom = {{ source = \"github\" }}\n\
+         to = \"discard\"\n"
+    );
+    std::fs::write(dir.path().join("hookgate.toml"), config).unwrap();
+    let gateway = Path::new(env!("CARGO_BIN_EXE_loadtest")).with_file_name("hookgate");
+    let mut gateway = Command::new(gateway)
+        .args(["run", "--config"])
+        .arg(dir.path().join("hookgate.toml"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while std::net::TcpStream::connect(listen).is_err() {
+        assert!(gateway.try_wait().unwrap().is_none(), "it runs");
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_loadtest"))
+        .args(["verify", "--url", &format!("http://{listen}/hooks/github"), "--secret-file"])
+        .arg(dir.path().join("secret"))
+        .args(["--processor", "127.0.0.1:0", "--rate", "50", "--duration", "200ms", "--settle", "100ms", "--json"])
+        .output()
+        .unwrap();
+    gateway.kill().unwrap();
+    gateway.wait().unwrap();
+    let report = json(&output);
+    assert_eq!((output.status.code(), &report["processors"][0]["arrived"]), (Some(1), &0.into()), "{report}");
+    assert_eq!(report["processors"][0]["lost"], report["acknowledged"]);
+    assert!(!report["processors"][0]["lost_ids"].as_array().unwrap().is_empty());
+}

@@ -1,0 +1,150 @@
+//! The address that a request comes from, told by the proxies it came through.
+//!
+//! Each proxy adds whom it was asked by on the right. Read from there, the first that is no trusted proxy is the client;
+//! what stands to its left, anybody may have written.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use http::header::FORWARDED;
+use http::{HeaderMap, HeaderName};
+use ipnet::IpNet;
+
+use crate::config::ForwardedHeader;
+
+/// Which proxies are believed, and where they say for whom they ask.
+#[derive(Debug)]
+pub(super) struct Proxies {
+    trusted: Vec<IpNet>,
+    header: ForwardedHeader,
+}
+
+/// From a header's value, all that it names, `None` for one that cannot be read.
+type Hops = fn(&str) -> Vec<Option<IpAddr>>;
+
+/// Whoever a proxy cannot or does not want to name. It is in no list of addresses that may send.
+pub(super) const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+impl Proxies {
+    pub(super) fn new(trusted: Vec<IpNet>, header: ForwardedHeader) -> Self {
+        Self { trusted, header }
+    }
+
+    /// Whether this address is a trusted proxy's.
+    pub(super) fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted.iter().any(|network| network.contains(&address))
+    }
+
+    /// Whom a trusted proxy asks for: itself, if it says nothing.
+    pub(super) fn client(&self, proxy: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let (name, hops): (_, Hops) = match self.header {
+            ForwardedHeader::XForwardedFor => (X_FORWARDED_FOR, listed),
+            ForwardedHeader::Forwarded => (FORWARDED, elements),
+        };
+        let mut client = proxy;
+        for value in headers.get_all(name).iter().rev() {
+            let hops = value.to_str().map_or(vec![None], hops);
+            for hop in hops.into_iter().rev() {
+                let Some(address) = hop else { return UNKNOWN };
+                client = address;
+                if !self.trusts(client) {
+                    return client;
+                }
+            }
+        }
+        client
+    }
+}
+
+/// `203.0.113.7, 10.0.0.1`
+fn listed(value: &str) -> Vec<Option<IpAddr>> {
+    value.split(',').map(node).collect()
+}
+
+/// `for=203.0.113.7;proto=https, for="[2001:db8::1]:4711"`. A quoted text may contain both separators: an element whose quotes
+/// do not end makes all of them doubtful.
+fn elements(value: &str) -> Vec<Option<IpAddr>> {
+    let Some(elements) = split_unquoted(value, ',') else { return vec![None] };
+    elements.into_iter().map(forwarded_for).collect()
+}
+
+fn forwarded_for(element: &str) -> Option<IpAddr> {
+    let pairs = split_unquoted(element, ';')?;
+    let mut named = pairs.iter().filter_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("for").then_some(value)
+    });
+    let first = named.next()?;
+    // Twice would mean that one of the two is not the proxy's.
+    if named.next().is_some() { None } else { node(first) }
+}
+
+fn split_unquoted(text: &str, separator: char) -> Option<Vec<&str>> {
+    let (mut parts, mut start, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
+    for (at, character) in text.char_indices() {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            _ if character == separator && !quoted => {
+                parts.push(text.get(start..at)?);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(text.get(start..)?);
+    (!quoted).then_some(parts)
+}
+
+/// An address, with or without port, brackets and quotes.
+fn node(text: &str) -> Option<IpAddr> {
+    let text = text.trim().trim_matches('"');
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let address = bare.parse().or_else(|_| text.parse::<SocketAddr>().map(|address| address.ip())).ok()?;
+    Some(IpAddr::to_canonical(&address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(header: ForwardedHeader, values: &[&str]) -> String {
+        let trusted = ["10.0.0.0/8", "2001:db8:1::/48"].map(|network| network.parse().expect("a network")).to_vec();
+        let proxies = Proxies::new(trusted, header);
+        let mut headers = HeaderMap::new();
+        let name = if header == ForwardedHeader::Forwarded { FORWARDED } else { X_FORWARDED_FOR };
+        for value in values {
+            headers.append(&name, value.parse().expect("a value"));
+        }
+        proxies.client("10.0.0.1".parse().expect("an address"), &headers).to_string()
+    }
+
+    #[test]
+    fn the_client_is_the_last_that_no_trusted_proxy_wrote_about_itself() {
+        let client = |values: &[&str]| client(ForwardedHeader::XForwardedFor, values);
+        assert_eq!(client(&[]), "10.0.0.1");
+        assert_eq!(client(&["203.0.113.7"]), "203.0.113.7");
+        assert_eq!(client(&["192.0.2.1, 203.0.113.7, 10.1.1.1"]), "203.0.113.7", "the left one is anybody's word");
+        assert_eq!(client(&["192.0.2.1", "203.0.113.7", "10.1.1.1,10.2.2.2"]), "203.0.113.7");
+        assert_eq!(client(&["203.0.113.7:4711, [2001:db8:1::9]:443"]), "203.0.113.7");
+        assert_eq!(client(&["::ffff:203.0.113.7"]), "203.0.113.7");
+        assert_eq!(client(&["10.3.3.3"]), "10.3.3.3");
+        for unreadable in ["unknown", "", "192.0.2.1, ", "192.0.2.1, nonsense", "\u{ff}"] {
+            assert_eq!(client(&[unreadable]), UNKNOWN.to_string(), "{unreadable}");
+        }
+    }
+
+    #[test]
+    fn forwarded_is_read_with_its_quotes() {
+        let client = |value: &str| client(ForwardedHeader::Forwarded, &[value]);
+        assert_eq!(client("for=203.0.113.7;proto=https;by=10.0.0.1"), "203.0.113.7");
+        assert_eq!(client("For=\"[2001:db8::7]:4711\", for=10.2.2.2"), "2001:db8::7");
+        assert_eq!(client("for=192.0.2.1;host=\"a, for=192.0.2.2\", for=203.0.113.7"), "203.0.113.7");
+        assert_eq!(client("for=10.1.1.1;host=\"a, for=192.0.2.2\""), "10.1.1.1", "what is quoted is no element");
+        for doubtful in ["for=_hidden", "for=\"", "x=\", for=203.0.113.7", "for=1.2.3.4;for=5.6.7.8", "proto=https"] {
+            assert_eq!(client(doubtful), UNKNOWN.to_string(), "{doubtful}");
+        }
+    }
+}
