@@ -154,23 +154,23 @@ fn a_new_route_begins_with_the_first_event_of_its_time() {
 /// What a route has not passed meets the rule of the process that hands it out, and a crash does not change which that is.
 #[test]
 fn a_changed_rule_meets_what_its_route_has_not_passed_also_after_a_crash() {
-    let (processor, up) = Processor::down();
-    let rule = |types: &str| {
+    // It answers nothing: what is handed out is neither done nor parked.
+    let ((held, _gate), processor) = (Processor::held(), Processor::start());
+    let rule = |types: &str, to: &Processor| {
         let of_type = format!("source = \"s\", types = [\"{types}\"] }}");
-        format!("{}{}", source("s"), route("r", "s", &processor.url("/"), "").replacen("source = \"s\" }", &of_type, 1))
+        let route = route("r", "s", &to.url("/"), "").replacen("timeout = \"5s\"", "timeout = \"10m\"", 1);
+        format!("{}{}", source("s"), route.replacen("source = \"s\" }", &of_type, 1))
     };
-    let gateway = start(&rule("a.*"));
+    let gateway = start(&rule("a.*", &held));
     let post = |gateway: &Gateway, kind: &str| {
         assert_eq!(gateway.post("/hooks/s", &[("X-Type", kind)], kind.as_bytes()).status, 202);
     };
     ["a.1", "b.1", "a.2"].into_iter().for_each(|kind| post(&gateway, kind));
-    processor.wait_for(1);
-    let gateway = gateway.kill().start_with_config(&rule("b.*"));
-    let before = processor.received().len();
+    held.wait_for(2);
+    let gateway = gateway.kill().start_with_config(&rule("b.*", &held));
     ["a.3", "b.2"].into_iter().for_each(|kind| post(&gateway, kind));
-    processor.wait_for(before + 1);
-    let gateway = gateway.kill().start();
-    up.store(true, SeqCst);
+    held.wait_for(4);
+    let gateway = gateway.kill().start_with_config(&rule("b.*", &processor));
     gateway.wait_for_metric("hookgate_route_lag", &["route=\"r\""], 0.0);
     let mut taken: Vec<_> =
         processor.taken().into_iter().map(|delivery| String::from_utf8(delivery.body).unwrap()).collect();
