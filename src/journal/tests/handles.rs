@@ -189,7 +189,7 @@ fn a_route_that_was_forgotten_is_not_there_after_a_crash() {
     let (journal, _) = Journal::open(&settings(dir.path())).unwrap();
     let progress = RouteProgress { position: Sequence(1), done: vec![9; 3] };
     journal.save_progress(vec![("kept".into(), progress.clone()), ("gone".into(), progress.clone())], Vec::new());
-    journal.park(["kept", "gone", "gone"].map(|route| parked(route)).into());
+    journal.park(["kept", "gone", "gone"].map(parked).into());
     while journal.take_park_outcomes().is_empty() {
         std::thread::yield_now();
     }
