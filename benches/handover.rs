@@ -14,6 +14,10 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 #[path = "../src/routes/sleeper.rs"]
 mod sleeper;
 
+#[path = "../src/sync.rs"]
+#[expect(unused_imports, reason = "the sleeper uses a part of it")]
+mod sync;
+
 use sleeper::Sleeper;
 
 /// A consumer on a thread of its own, and the way to it.

@@ -4,6 +4,12 @@
 //! This file is the map. The rooms stand in the order in which an event walks through them; a room knows the rooms above
 //! it and none below. `gateway` alone knows every room and wires them.
 
+/// Where tests end the process at a moment they choose. Nothing in a release build.
+mod failpoint;
+
+/// What the models of `models/` put something explorable in the place of.
+mod sync;
+
 /// The nouns all rooms share: an event and the record its bytes lie in.
 mod event;
 

@@ -64,7 +64,9 @@ pub(crate) fn columns(rows: &[Vec<String>]) -> String {
         let mut line = String::new();
         for ((cell, &width), &words) in row.iter().zip(&widths).zip(&words) {
             let gap = if line.is_empty() { "" } else { "  " };
-            line += &if words { format!("{gap}{cell:<width$}") } else { format!("{gap}{cell:>width$}") };
+            let padding = " ".repeat(width.saturating_sub(cell.chars().count()));
+            let (before, after) = if words { ("", padding.as_str()) } else { (padding.as_str(), "") };
+            line.extend([gap, before, cell, after]);
         }
         out += line.trim_end();
         out.push('\n');

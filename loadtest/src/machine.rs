@@ -31,7 +31,7 @@ impl Machine {
 
 /// Whether what is written in this directory stays in memory: syncing costs nothing there, and says nothing.
 pub(crate) fn is_in_memory(directory: &Path) -> bool {
-    const TMPFS: i64 = 0x0102_1994;
-    const RAMFS: i64 = 0x8584_58f6;
-    rustix::fs::statfs(directory).is_ok_and(|system| [TMPFS, RAMFS].contains(&(system.f_type as i64)))
+    const TMPFS: i128 = 0x0102_1994;
+    const RAMFS: i128 = 0x8584_58f6;
+    rustix::fs::statfs(directory).is_ok_and(|system| [TMPFS, RAMFS].contains(&i128::from(system.f_type)))
 }

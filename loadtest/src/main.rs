@@ -32,6 +32,10 @@ mod compare;
 
 mod verify;
 
+mod disk;
+
+mod sweep;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -50,6 +54,8 @@ enum Command {
     Processor(processor::ProcessorArgs),
     Compare(Box<compare::CompareArgs>),
     Verify(verify::VerifyArgs),
+    Disk(disk::DiskArgs),
+    Sweep(Box<sweep::SweepArgs>),
     Alternative(alternative::AlternativeArgs),
 }
 
@@ -66,6 +72,8 @@ fn main() -> ExitCode {
         Command::Processor(args) => processor::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Compare(args) => compare::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Disk(args) => disk::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Sweep(args) => sweep::run(&args),
         Command::Alternative(args) => alternative::run(&args).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {

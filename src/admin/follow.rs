@@ -177,3 +177,51 @@ impl Follower {
 fn notice(text: &str, skipped: u64) -> String {
     format!("{}\n", json!({ "notice": text, "skipped": skipped }))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::path::Path;
+    use std::time::Instant;
+
+    use bytes::Buf;
+    use http_body_util::BodyExt;
+    use tokio::task::LocalSet;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::journal::{Entrance, Outcome, Settings};
+
+    async fn submit(entrance: &Entrance, id: &str, bytes: usize) {
+        let event = Event::for_test("s", Some("a.b"), id, &[], &vec![b'x'; bytes]);
+        let outcome = entrance.submit(event, 0, Instant::now() + Duration::from_secs(600), false).await;
+        assert!(matches!(outcome, Outcome::Safe(_)), "{outcome:?}");
+    }
+
+    async fn next(lines: &mut Lines) -> serde_json::Value {
+        let frame = lines.frame().await.unwrap().unwrap();
+        let bytes = frame.into_data().map(|data| Buf::chunk(&data).to_vec()).unwrap();
+        serde_json::from_slice(&bytes).unwrap()
+    }
+
+    #[test]
+    fn what_has_left_the_memory_is_left_out_with_a_notice_and_what_follows_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let small =
+            Settings { ring_bytes: 64 << 10, segment_size: 1 << 20, max_size: 8 << 20, ..Settings::new(dir.path()) };
+        let (journal, _) = Journal::open(&small).unwrap();
+        let config = Config::parse("[[source]]\nname = \"s\"\nauth = \"none\"", Path::new("test")).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        LocalSet::new().block_on(&runtime, async {
+            let entrance = journal.entrance();
+            let mut lines = follow(&journal, Arc::new(Archive::new(&config)), Filter::default());
+            // Larger than all that is kept in memory: gone before anybody could look.
+            submit(&entrance, "large", 100 << 10).await;
+            let notice = next(&mut lines).await;
+            assert_eq!(notice["skipped"], 1, "{notice}");
+            submit(&entrance, "small", 10).await;
+            assert_eq!(next(&mut lines).await["id"], "small");
+        });
+    }
+}

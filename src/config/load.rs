@@ -70,7 +70,7 @@ fn config(roots: &mut [Table<'_>]) -> Option<Config> {
     let journal = read::journal(main);
     let sources = read::sources(main, &gateway);
     let pools = read::pools(roots);
-    let routes = read::routes(roots, &read::Surroundings { sources: &sources, pools: &pools });
+    let routes = read::routes(roots, &read::Surroundings { sources: &sources, pools: &pools, journal: &journal });
     let taken: Vec<usize> = routes.iter().flat_map(|route| &route.from).map(|from| from.source).collect();
     sources.warn_of_unread(&taken);
     let mut used: Vec<usize> = routes.iter().map(|route| route.pool).collect();

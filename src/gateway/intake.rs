@@ -19,6 +19,7 @@ use crate::admit::Sender;
 use crate::config::Ack;
 use crate::counters::IoCounters;
 use crate::event::{Budget, Event, IdSource, RecordPool};
+use crate::failpoint;
 use crate::journal::{Entrance, Outcome, Receipt};
 use crate::listen::{Answerer, Clients, PendingBody, Request, SharedStage, Stage};
 use crate::refusal::Refusal;
@@ -134,6 +135,9 @@ impl Intake {
             }
             Err(refusal) => return Err(refusal),
         };
+        if source.ack == Ack::Durable && self.routes.borrow().is_refused(at) {
+            return Err(Refusal::BacklogFull);
+        }
         let coding = Coding::of(&head.headers).map_err(|UnknownCoding| Refusal::UnsupportedEncoding)?;
 
         let mut draft = self.records.draft();
@@ -247,6 +251,7 @@ impl Intake {
 
     /// How many routes match an event of which the journal has said this; `None` for a duplicate.
     pub(super) fn matched(&self, at: usize, event: &Event, outcome: Outcome) -> Result<Option<usize>, Refusal> {
+        failpoint::pass("answer.ready");
         match outcome {
             Outcome::Safe(_) => Ok(Some(self.routes.borrow_mut().count_matches(at, event))),
             Outcome::Duplicate => Ok(None),

@@ -16,16 +16,16 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
-
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::shared::Shared;
 use crate::event::Event;
 use crate::event::Sequence;
 use crate::refusal::Refusal;
+use crate::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use crate::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use crate::sync::spawn_local;
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,9 +100,10 @@ pub(crate) struct Entrance {
 impl Entrance {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let (sender, completions) = unbounded_channel();
-        let index = shared.add_entrance(sender);
-        let slots = Rc::new(RefCell::new(Slots::default()));
-        tokio::task::spawn_local(complete(completions, Rc::clone(&slots)));
+        let slots = Slots::default();
+        let index = shared.add_entrance(sender, Arc::clone(&slots.occupied));
+        let slots = Rc::new(RefCell::new(slots));
+        spawn_local(complete(completions, Rc::clone(&slots)));
         Self { shared, index, slots }
     }
 
@@ -179,6 +180,8 @@ impl Drop for Receipt {
 struct Slots {
     all: Vec<Slot>,
     free: Vec<usize>,
+    /// How many are not free, for others to see.
+    occupied: Arc<AtomicUsize>,
 }
 
 #[derive(Debug, Default)]
@@ -205,7 +208,9 @@ impl Slots {
         slot.state.reset();
         slot.deadline = Some(deadline);
         slot.watched = true;
-        (Ticket { entrance, slot: index, generation: slot.generation }, Arc::clone(&slot.state))
+        let occupied = (Ticket { entrance, slot: index, generation: slot.generation }, Arc::clone(&slot.state));
+        self.show_occupied();
+        occupied
     }
 
     fn at(&mut self, ticket: Ticket) -> Option<&mut Slot> {
@@ -255,6 +260,11 @@ impl Slots {
         let state = Arc::clone(&slot.state);
         *slot = Slot { generation: slot.generation + 1, state, ..Slot::default() };
         self.free.push(ticket.slot);
+        self.show_occupied();
+    }
+
+    fn show_occupied(&self) {
+        self.occupied.store(self.all.len() - self.free.len(), Ordering::Relaxed);
     }
 }
 

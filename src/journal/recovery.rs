@@ -26,6 +26,7 @@ use super::record::{Record, RouteProgress};
 use super::segment::{Blocks, Header, Link, Segment, Spare};
 use super::shared::ID_TIME_AT_EPOCH;
 use crate::event::{EventParts, Sequence};
+use crate::failpoint;
 
 /// What was found in the directory.
 #[derive(Debug)]
@@ -58,6 +59,7 @@ pub(super) fn recover(
     if let Some(newest) = chain.last() {
         settle(disk, newest)?;
     }
+    failpoint::pass("recovery.settled");
     let now = SystemTime::now();
     let mut restored = RestoreIds { ids, now };
     let mut read = Read::new(&mut restored);
@@ -84,6 +86,7 @@ pub(super) fn recover(
         kept.push(Kept { link, bytes, opened: header.opened, broken: false });
         segment = Some(resumed);
     }
+    failpoint::pass("recovery.read");
     let Read { next, progress, open, .. } = read;
     let spares = spares(disk, segment_size, names.spares, &strays)?;
     let segments_read = chain.len() - from.min(chain.len());

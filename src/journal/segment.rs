@@ -15,6 +15,7 @@ use super::disk::{Disk, DiskFile, is_full};
 use super::error::JournalError;
 use super::layout::{BLOCK, Name, SEGMENT_MAGIC, VERSION};
 use crate::event::Sequence;
+use crate::failpoint;
 
 /// The first block of a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,9 +170,13 @@ impl Segment {
     /// then unknown.
     pub(super) fn start(disk: &dyn Disk, spare: Spare, header: Header) -> io::Result<Self> {
         spare.file.write_all_at(&header.to_block(), 0)?;
+        failpoint::pass("segment.header_written");
         spare.file.sync()?;
+        failpoint::pass("segment.header_synced");
         disk.rename(&spare.name, &header.name())?;
+        failpoint::pass("segment.renamed");
         disk.sync_folder()?;
+        failpoint::pass("segment.named");
         let end = header.first;
         Ok(Self { file: spare.file, header, offset: BLOCK as u64, number: 0, capacity: spare.bytes, end })
     }
@@ -201,7 +206,9 @@ impl Segment {
         let size = bytes.len() as u64;
         // Without room nothing was promised, and the next write at this place begins anew.
         self.file.write_all_at(bytes, self.offset).map_err(|error| AppendError { broken: !is_full(&error), error })?;
+        failpoint::pass("batch.written");
         self.file.sync().map_err(|error| AppendError { broken: true, error })?;
+        failpoint::pass("batch.synced");
         self.offset += size;
         self.number += 1;
         self.capacity = self.capacity.max(self.offset);

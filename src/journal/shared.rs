@@ -32,6 +32,8 @@ pub(super) enum Order {
 #[derive(Debug, Default)]
 pub(super) struct Control {
     pub(super) progress: Vec<(Arc<str>, RouteProgress)>,
+    /// Routes whose progress is not to be kept.
+    pub(super) forget: Vec<Arc<str>>,
     /// Parked events that routes are done with. They go into one batch with the progress beside them.
     pub(super) settled: Vec<Sequence>,
     pub(super) parking: Vec<Parked>,
@@ -50,7 +52,8 @@ pub(super) struct Shared {
     /// Full, failed or neither, as [`Shared::set_gate`] encodes it.
     gate: AtomicU8,
     pub(super) control: Mutex<Control>,
-    entrances: Mutex<Vec<UnboundedSender<Completions>>>,
+    /// The io threads, and how many receipts each has open.
+    entrances: Mutex<Vec<(UnboundedSender<Completions>, Arc<AtomicUsize>)>>,
     pub(super) catalog: Catalog,
     pub(super) ring: Mutex<Ring>,
     /// Parked events that no route is done with. The journal thread alone changes it.
@@ -188,14 +191,19 @@ impl Shared {
     }
 
     /// Registers an io thread and returns its index.
-    pub(super) fn add_entrance(&self, sender: UnboundedSender<Completions>) -> usize {
+    pub(super) fn add_entrance(&self, sender: UnboundedSender<Completions>, receipts: Arc<AtomicUsize>) -> usize {
         let mut entrances = locked(&self.entrances);
-        entrances.push(sender);
+        entrances.push((sender, receipts));
         entrances.len() - 1
     }
 
     pub(super) fn entrances(&self) -> Vec<UnboundedSender<Completions>> {
-        locked(&self.entrances).clone()
+        locked(&self.entrances).iter().map(|(sender, _)| sender.clone()).collect()
+    }
+
+    /// Events handed over of which an io thread has not heard yet, or has not yet told its client.
+    pub(super) fn open_receipts(&self) -> usize {
+        locked(&self.entrances).iter().map(|(_, receipts)| receipts.load(Ordering::Relaxed)).sum()
     }
 
     /// Journal thread: makes a synced batch visible to readers, and wakes them.

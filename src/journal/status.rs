@@ -24,6 +24,8 @@ pub(crate) struct JournalStatus {
     pub(crate) queue_events: usize,
     /// Bytes of them.
     pub(crate) queue_bytes: usize,
+    /// Events of which a client has not been told yet what became of them.
+    pub(crate) open_receipts: usize,
     /// Batches written since start: more events than batches means that they are gathered.
     pub(crate) batches: u64,
     /// Events in them.
@@ -54,6 +56,7 @@ impl JournalStatus {
             synced_end: shared.synced_end(),
             queue_events,
             queue_bytes,
+            open_receipts: shared.open_receipts(),
             batches: counts.batches.get(),
             events: counts.events.get(),
             batch_bytes: counts.bytes.get(),

@@ -16,6 +16,7 @@ use super::retain::{Retain, Wall, is_released};
 use super::segment::Spare;
 use super::shared::Shared;
 use crate::event::Sequence;
+use crate::failpoint;
 use crate::refusal::Refusal;
 
 /// Spares kept besides the one in the supply. More are removed.
@@ -189,6 +190,7 @@ impl Stock {
 
     fn write_zeros(&self, name: &str) -> io::Result<Spare> {
         let file = self.disk.create(name)?;
+        failpoint::pass("spare.created");
         let bytes = self.bounds.segment_size;
         let zeros = vec![0; ZEROS.min(bytes as usize)];
         let mut written = 0;
@@ -197,6 +199,7 @@ impl Stock {
             file.write_all_at(piece, written)?;
             file.sync()?;
             written += piece.len() as u64;
+            failpoint::pass("spare.grown");
         }
         Ok(Spare { name: name.to_owned(), file, bytes })
     }
@@ -212,6 +215,7 @@ impl Stock {
         // One that has grown or failed is of no use any more.
         let spare =
             (!kept.broken && bytes == self.bounds.segment_size).then(|| Name::Spare(fastrand::u64(..)).to_string());
+        failpoint::pass("recycle.begun");
         let moved = match &spare {
             None => self.disk.remove(&name),
             Some(spare) => self.disk.rename(&name, spare),
@@ -223,8 +227,12 @@ impl Stock {
                 self.catalog().put_back(kept);
                 return Err(error);
             }
-            Ok(()) => self.sync_folder()?,
+            Ok(()) => {
+                failpoint::pass("recycle.renamed");
+                self.sync_folder()?;
+            }
         }
+        failpoint::pass("recycle.done");
         if let Some(spare) = spare {
             let file = self.disk.open(&spare)?;
             self.spares.push(Spare { name: spare, file, bytes });

@@ -20,7 +20,7 @@ use super::disk::{Disk, is_full};
 use super::ids::{Ids, Key, Known};
 use super::layout::{BLOCK, whole_blocks};
 use super::mutex::locked;
-use super::parked::LISTED;
+use super::parked::{LISTED, Open};
 use super::parking::Parking;
 use super::receipt::{Outcome, Outcomes, Submission, Ticket};
 use super::record::{self, Kind, RouteProgress};
@@ -31,6 +31,7 @@ use super::stock::{Shortage, Supply};
 use super::threads::Errand;
 use crate::event::Event;
 use crate::event::Sequence;
+use crate::failpoint;
 use crate::refusal::Refusal;
 
 /// What the journal thread owns.
@@ -179,10 +180,12 @@ impl Writer {
     /// Writes what was gathered and what was left in [`Shared::control`], and says what became of it. Returns whether the
     /// journal is to be closed.
     pub(super) fn commit(&mut self) -> bool {
-        let Control { progress, settled, parking, release, close } = std::mem::take(&mut *locked(&self.shared.control));
+        let Control { progress, forget, settled, parking, release, close } =
+            std::mem::take(&mut *locked(&self.shared.control));
         self.release = self.release.max(release);
         if self.retry.is_none() {
             if !progress.is_empty() {
+                failpoint::pass("progress.gathered");
                 let records = progress.iter().map(|(route, progress)| (route, progress));
                 self.gathered.buffer.push(|to| record::write_progress(Kind::Progress, records, to));
             }
@@ -195,6 +198,9 @@ impl Writer {
         if !settled.is_empty() {
             let mut open = locked(&self.shared.open);
             settled.into_iter().for_each(|sequence| open.settle(sequence));
+        }
+        if !forget.is_empty() {
+            self.forget(&forget);
         }
         self.parking.add(parking);
         match self.retry {
@@ -233,6 +239,7 @@ impl Writer {
 
     /// Leaves a checkpoint, so that the next start has little to read.
     pub(super) fn close(&mut self) {
+        failpoint::pass("close.begun");
         if self.retry.is_none()
             && let Err(shortage) = self.probe()
         {
@@ -241,6 +248,7 @@ impl Writer {
                 "the journal ends without a checkpoint; routes may deliver some events again"
             );
         }
+        failpoint::pass("close.done");
     }
 
     /// Why nothing is taken.
@@ -264,12 +272,15 @@ impl Writer {
             self.ids.note_duplicate(copy.source);
             self.tell(copy.ticket, Outcome::Duplicate);
         }
+        failpoint::pass("receipts.ready");
         // Answers first: providers wait for them, routes only for work.
         self.outcomes.send();
+        failpoint::pass("receipts.sent");
         let mut items: Vec<_> = self.gathered.events.drain(..).map(Item::Event).collect();
         items.extend(self.parking.succeed(first.plus(items.len() as u64), offset, &self.shared));
         if !items.is_empty() {
             self.shared.publish(first, items);
+            failpoint::pass("batch.published");
         }
     }
 
@@ -311,7 +322,17 @@ impl Writer {
         if self.retry.is_none()
             && let Some(released) = self.release.take()
         {
+            failpoint::pass("release.safe");
             self.send(Errand::Release(released));
+        }
+    }
+
+    /// Nothing is kept of these routes any more. Only a checkpoint says so.
+    fn forget(&mut self, routes: &[Arc<str>]) {
+        self.progress.retain(|route, _| !routes.contains(route));
+        locked(&self.shared.open).forget(routes);
+        if self.retry.is_none() {
+            write_checkpoint(&self.progress, &locked(&self.shared.open), &mut self.gathered.buffer);
         }
     }
 
@@ -323,6 +344,7 @@ impl Writer {
         if self.segment.as_ref().is_none_or(|segment| !segment.has_room(size + left)) {
             self.rotate()?;
         }
+        failpoint::pass("batch.gathered");
         let first = self.next;
         let offset = self.segment.as_ref().map_or(0, |segment| segment.link().sealed_at);
         let begun = Instant::now();
@@ -373,6 +395,7 @@ impl Writer {
             // A segment without an event: its name is taken.
             self.next = self.next.plus(1);
         }
+        failpoint::pass("segment.wanted");
         let header = Header::new(self.next, self.last);
         // The new header says where the old segment ends; nothing may be appended to that any more.
         self.segment = None;
@@ -385,6 +408,7 @@ impl Writer {
         });
         let rotated = match started {
             Ok(segment) => {
+                failpoint::pass("segment.joined");
                 self.last = Some(segment.link());
                 self.shared.catalog.note(&segment);
                 self.segment = Some(segment);
@@ -437,17 +461,20 @@ impl Writer {
 
     fn fill_checkpoint(&mut self) {
         self.checkpoint.clear();
-        let progress = &self.progress;
-        self.checkpoint.push(|to| record::write_progress(Kind::Checkpoint, progress, to));
-        let open = locked(&self.shared.open);
-        if open.len() > 0 {
-            self.checkpoint.push(|to| record::write_open(&open, to));
-        }
+        write_checkpoint(&self.progress, &locked(&self.shared.open), &mut self.checkpoint);
     }
 
     fn send(&self, errand: Errand) {
         // Fails only when `disk` has ended, and then nothing is written any more.
         let _ = self.errands.send(errand);
+    }
+}
+
+/// How far all routes have come, and all parked events that are open.
+fn write_checkpoint(progress: &BTreeMap<Arc<str>, RouteProgress>, open: &Open, to: &mut BatchBuffer) {
+    to.push(|to| record::write_progress(Kind::Checkpoint, progress, to));
+    if open.len() > 0 {
+        to.push(|to| record::write_open(open, to));
     }
 }
 

@@ -26,6 +26,7 @@ use super::error::RoutesError;
 use super::retry::Reason;
 use super::route::Route;
 use super::waiting::Waiting;
+use crate::failpoint;
 
 /// The way to the `disk` thread.
 #[derive(Debug, Clone)]
@@ -206,12 +207,15 @@ impl Grave {
         for letter in &self.letters {
             push_line(&mut lines, letter);
         }
+        failpoint::pass("dead.gathered");
         match append(&self.path, &lines) {
             Ok(()) => {
+                failpoint::pass("dead.synced");
                 self.again = None;
                 for letter in self.letters.drain(..) {
                     letter.route.buried(&letter.waiting);
                 }
+                failpoint::pass("dead.done");
             }
             Err(error) => {
                 let wait = self.again.map_or(FIRST_WAIT, |(_, wait)| (wait * 2).min(LONGEST_WAIT));
@@ -248,7 +252,10 @@ fn append(path: &Path, lines: &[u8]) -> io::Result<()> {
     let is_new = !path.exists();
     let mut file = OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(path)?;
     let length = file.metadata()?.len();
-    let written = end_torn_line(&mut file, length).and_then(|()| file.write_all(lines)).and_then(|()| file.sync_data());
+    let written = end_torn_line(&mut file, length).and_then(|()| file.write_all(lines)).and_then(|()| {
+        failpoint::pass("dead.written");
+        file.sync_data()
+    });
     if let Err(error) = written {
         // Best effort: what cannot be cut off is closed by `end_torn_line` next time, and a line that was written and not
         // synced is written again, so that it is there at least once.

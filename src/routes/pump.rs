@@ -23,6 +23,7 @@ use tokio::task::{spawn_local, yield_now};
 use super::delivery::{Delivery, Failure, FailureKind, Outcome, Outcomes, Sink, SinkFactory};
 use super::pool::{Pool, Seat};
 use super::route::{Batch, Route, Take};
+use crate::failpoint;
 
 /// The loop of one worker.
 pub(super) struct Pump {
@@ -139,7 +140,9 @@ async fn deliver(pool: Arc<Pool>, worker: usize, lane: Rc<Lane>, batch: Batch) {
     // Inside the future, so that a panic before the sink's first await is caught too.
     let outcomes = catch_panic(async { lane.sink.deliver(&deliveries).await }).await;
     drop(deliveries);
+    failpoint::pass("delivery.answered");
     lane.route.settle(batch, outcomes, Instant::now());
+    failpoint::pass("delivery.settled");
     let seat: &Seat = pool.seat(worker);
     seat.delivery_ends();
     seat.sleeper.look_again();

@@ -12,10 +12,10 @@
 //!
 //! Either the worker's last look sees the work, or the other side sees the announcement.
 
-use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::time::Instant;
 
-use tokio::sync::Notify;
+use crate::sync::Notify;
+use crate::sync::atomic::{AtomicBool, Ordering, fence};
 
 /// The bed of one worker.
 #[derive(Debug, Default)]
@@ -27,7 +27,8 @@ pub(super) struct Sleeper {
 impl Sleeper {
     /// Worker: from here on it may be woken. It has to look for work once more before it sleeps.
     pub(super) fn announce(&self) {
-        self.sleeping.store(true, Ordering::SeqCst);
+        // A swap, which is no dearer than a store of this ordering: it plainly comes after the last wake's.
+        self.sleeping.swap(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
     }
 

@@ -16,18 +16,11 @@ pub struct Client {
 pub trait Stream: Read + Write {
     /// Says that no more is coming.
     fn finish(&mut self);
-
-    /// The socket below it all.
-    fn socket(&self) -> &TcpStream;
 }
 
 impl Stream for TcpStream {
     fn finish(&mut self) {
         let _ = self.shutdown(Shutdown::Write);
-    }
-
-    fn socket(&self) -> &TcpStream {
-        self
     }
 }
 
@@ -41,7 +34,12 @@ pub struct Answer {
 
 impl Client {
     pub fn connect(address: SocketAddr) -> Self {
-        Self::over(connect(address))
+        Self::try_connect(address).unwrap()
+    }
+
+    /// `None` if nobody listens there.
+    pub fn try_connect(address: SocketAddr) -> Option<Self> {
+        try_connect(address).map(Self::over)
     }
 
     /// Through something that is connected.
@@ -100,18 +98,6 @@ impl Client {
         Some(Answer { status, headers, body })
     }
 
-    /// What is there and comes within a moment, however much that is.
-    pub fn read_until_pause(&mut self) -> Vec<u8> {
-        self.stream.socket().set_read_timeout(Some(std::time::Duration::from_millis(300))).unwrap();
-        let mut read = std::mem::take(&mut self.buffered);
-        let mut chunk = [0; 64 << 10];
-        while let Ok(count @ 1..) = self.stream.read(&mut chunk) {
-            read.extend_from_slice(&chunk[..count]);
-        }
-        self.stream.socket().set_read_timeout(Some(PATIENCE)).unwrap();
-        read
-    }
-
     /// Whether the other side has closed, nothing more having come.
     pub fn is_closed(&mut self) -> bool {
         self.answer().is_none()
@@ -165,11 +151,15 @@ impl Answer {
 
 /// A socket that does not wait for ever.
 pub fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).unwrap();
+    try_connect(address).unwrap()
+}
+
+fn try_connect(address: SocketAddr) -> Option<TcpStream> {
+    let stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
     stream.set_nodelay(true).unwrap();
-    stream
+    Some(stream)
 }
 
 /// The bytes of a request with `Host` and `Content-Length`.

@@ -99,10 +99,6 @@ impl Stream for Encrypted {
         self.conn.send_close_notify();
         let _ = self.conn.complete_io(&mut self.sock);
     }
-
-    fn socket(&self) -> &TcpStream {
-        &self.sock
-    }
 }
 
 /// A client of HTTP/2 that sends just the frames it is told to.

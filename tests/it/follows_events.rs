@@ -5,8 +5,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::client::Client;
-use crate::gateway::{Gateway, wait_until};
+use crate::gateway::Gateway;
 
 const CONFIG: &str = r#"[[source]]
 name = "s"
@@ -102,31 +101,4 @@ fn a_wrong_question_and_a_gateway_that_is_not_there_are_said_so() {
     let mut said = String::new();
     tail.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     assert!(said.contains("nobody") && said.contains("there are r"), "{said}");
-}
-
-#[test]
-fn a_client_that_does_not_read_is_left_behind_with_a_notice_and_slows_nobody() {
-    let gateway = Gateway::start(CONFIG);
-    let mut slow = Client::connect(gateway.admin);
-    slow.send(b"GET /tail HTTP/1.1\r\nhost: localhost\r\n\r\n");
-    let mut client = gateway.client();
-    // More lines than sockets hold, then more events than hookgate has in memory.
-    let long = "\"".repeat(8000);
-    for id in 0..1500 {
-        let id = id.to_string();
-        assert_eq!(client.post("/hooks/s", &[("X-Id", &id), ("X-Type", &long)], b"{}").status, 202);
-    }
-    for _ in 0..80 {
-        assert_eq!(client.post("/hooks/t", &[], &[b'x'; 500_000]).status, 202);
-    }
-    let mut read = Vec::new();
-    wait_until("it is told that it was left behind", || {
-        read.extend(slow.read_until_pause());
-        String::from_utf8_lossy(&read).contains("were left out: they came faster")
-    });
-    post(&gateway, "last", "invoice.paid");
-    wait_until("it goes on with what comes", || {
-        read.extend(slow.read_until_pause());
-        String::from_utf8_lossy(&read).contains("\"last\"")
-    });
 }

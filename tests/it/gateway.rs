@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -27,7 +28,14 @@ pub struct Remains(Arc<tempfile::TempDir>);
 
 /// What a process has written to standard error so far.
 #[derive(Clone, Default)]
-pub struct Log(Arc<(Mutex<Vec<String>>, Condvar)>);
+pub struct Log(Arc<(Mutex<Lines>, Condvar)>);
+
+#[derive(Default)]
+struct Lines {
+    all: Vec<String>,
+    /// The process has ended.
+    ended: bool,
+}
 
 impl Gateway {
     /// Starts a gateway on free ports. `config` is everything but `[gateway]`; secrets are files, as by [`secret`].
@@ -82,6 +90,11 @@ impl Gateway {
     }
 
     fn run_under(program: &[&str], dir: Arc<tempfile::TempDir>) -> Self {
+        Self::try_run_under(program, dir).unwrap_or_else(|log| panic!("it has ended:\n{}", log.text()))
+    }
+
+    /// What it has said, if it ends before it listens.
+    fn try_run_under(program: &[&str], dir: Arc<tempfile::TempDir>) -> Result<Self, Log> {
         let arguments = [program, &[env!("CARGO_BIN_EXE_hookgate"), "run"]].concat();
         let mut child = Command::new(arguments[0])
             .args(&arguments[1..])
@@ -95,13 +108,16 @@ impl Gateway {
         let stderr = child.stderr.take().unwrap();
         let collecting = log.clone();
         thread::spawn(move || collecting.collect(stderr));
-        let address = |after: &str| -> SocketAddr {
-            let line = log.wait_for(after);
+        let address = |after: &str| -> Option<SocketAddr> {
+            let line = log.wait_for_line(after)?;
             let rest = line.split_once(after).unwrap().1.split_once("://").unwrap().1;
-            rest.split(' ').next().unwrap().trim_end_matches(':').parse().unwrap()
+            Some(rest.split(' ').next().unwrap().trim_end_matches(':').parse().unwrap())
         };
-        let (listen, admin) = (address("listening on "), address("admin on "));
-        Self { child, address: listen, admin, log, dir }
+        let (Some(listen), Some(admin)) = (address("listening on "), address("admin on ")) else {
+            child.wait().unwrap();
+            return Err(log);
+        };
+        Ok(Self { child, address: listen, admin, log, dir })
     }
 
     /// SIGKILL: what it had not written is gone.
@@ -109,6 +125,17 @@ impl Gateway {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         Remains(Arc::clone(&self.dir))
+    }
+
+    /// SIGTERM, unless it has ended already. Returns whether it was killed before it was done.
+    pub fn end_or_die(mut self) -> (Remains, bool) {
+        let remains = Remains(Arc::clone(&self.dir));
+        if self.child.try_wait().unwrap().is_none() {
+            self.signal("TERM");
+        }
+        let status = self.wait();
+        assert!(status.code() == Some(0) || status.signal() == Some(9), "it ended with {status}");
+        (remains, status.signal().is_some())
     }
 
     /// SIGTERM; it must end with 0.
@@ -232,6 +259,12 @@ impl Remains {
         Gateway::run(Arc::clone(&self.0))
     }
 
+    /// One that is killed when it passes a failpoint for the `pass`th time; `None` if that was before it listened.
+    pub fn start_to_die(&self, point: &str, pass: u32) -> Option<Gateway> {
+        let chosen = format!("HOOKGATE_FAILPOINT={point} {pass}");
+        Gateway::try_run_under(&["env", &chosen], Arc::clone(&self.0)).ok()
+    }
+
     /// With other routes and sources.
     pub fn start_with_config(&self, config: &str) -> Gateway {
         let file = self.path().join("hookgate.toml");
@@ -259,26 +292,36 @@ impl Drop for Gateway {
 impl Log {
     fn collect(&self, stderr: impl Read) {
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-            self.0.0.lock().unwrap().push(line);
+            self.0.0.lock().unwrap().all.push(line);
             self.0.1.notify_all();
         }
+        self.0.0.lock().unwrap().ended = true;
+        self.0.1.notify_all();
     }
 
     /// All of it.
     pub fn text(&self) -> String {
-        self.0.0.lock().unwrap().join("\n")
+        self.0.0.lock().unwrap().all.join("\n")
     }
 
     /// Waits for a line that contains `text`.
     pub fn wait_for(&self, text: &str) -> String {
+        self.wait_for_line(text).unwrap_or_else(|| panic!("no line with {text:?} in:\n{}", self.text()))
+    }
+
+    /// The same; `None` if the process ends without one.
+    fn wait_for_line(&self, text: &str) -> Option<String> {
         let until = Instant::now() + PATIENCE;
         let mut lines = self.0.0.lock().unwrap();
         loop {
-            if let Some(line) = lines.iter().find(|line| line.contains(text)) {
-                return line.clone();
+            if let Some(line) = lines.all.iter().find(|line| line.contains(text)) {
+                return Some(line.clone());
+            }
+            if lines.ended {
+                return None;
             }
             let left = until.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "no line with {text:?} in:\n{}", lines.join("\n"));
+            assert!(!left.is_zero(), "no line with {text:?} in:\n{}", lines.all.join("\n"));
             lines = self.0.1.wait_timeout(lines, left).unwrap().0;
         }
     }

@@ -4,12 +4,9 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::{Arc, Mutex};
-use std::thread;
 
-use crate::client::Client;
 use crate::gateway::Gateway;
-use crate::processor::{Processor, answer};
+use crate::processor::Processor;
 
 /// A durable source and a route that tries again soon and for long.
 pub fn config(url: &str, route_keys: &str) -> String {
@@ -45,7 +42,7 @@ fn ids(processor: &Processor) -> BTreeSet<String> {
     processor.taken().iter().map(|delivery| String::from_utf8(delivery.body.clone()).unwrap()).collect()
 }
 
-const PROBE_OFTEN: &str = "breaker = { probe_every = \"20ms\" }";
+pub const PROBE_OFTEN: &str = "breaker = { probe_every = \"20ms\" }";
 
 #[test]
 fn events_survive_kill_9_while_their_processor_is_down() {
@@ -60,55 +57,6 @@ fn events_survive_kill_9_while_their_processor_is_down() {
     up.store(true, SeqCst);
     wait_until_taken(&processor, &numbers(200));
     gateway.wait_for_metric("hookgate_route_lag", &["route=\"r\""], 0.0);
-}
-
-/// Killed again and again in the middle of its work, with a processor that fails every third delivery. What the clients were
-/// answered is compared with what the processor has seen; the difference must be empty.
-#[test]
-fn nothing_acknowledged_is_lost_when_it_is_killed_at_any_moment_under_load() {
-    let rounds: usize = std::env::var("HOOKGATE_KILLS").map_or(12, |text| text.parse().unwrap());
-    let processor = Processor::behaving(|_, count| answer(if count % 3 == 0 { 500 } else { 200 }, &[]));
-    let acknowledged = Arc::new(Mutex::new(BTreeSet::new()));
-    let mut gateway = Gateway::start(&config(&processor.url("/"), PROBE_OFTEN));
-    for round in 0..rounds {
-        let clients: Vec<_> = (0..4)
-            .map(|client| {
-                let (address, acknowledged) = (gateway.address, Arc::clone(&acknowledged));
-                thread::spawn(move || {
-                    let mut connection = Client::connect(address);
-                    for event in 0.. {
-                        let id = format!("{round}-{client}-{event}");
-                        connection.send(&crate::client::request("POST", "/hooks/s", &[("X-Id", &id)], id.as_bytes()));
-                        match connection.answer() {
-                            Some(answer) if answer.status == 202 => acknowledged.lock().unwrap().insert(id),
-                            Some(answer) => panic!("refused with {}: {}", answer.status, answer.text()),
-                            None => return,
-                        };
-                    }
-                })
-            })
-            .collect();
-        // Each round ends after another number of answers, so that the kill meets other moments.
-        let enough = acknowledged.lock().unwrap().len() + 20 + round * 37 % 200;
-        crate::gateway::wait_until("some events are acknowledged", || acknowledged.lock().unwrap().len() >= enough);
-        let remains = gateway.kill();
-        clients.into_iter().for_each(|client| client.join().unwrap());
-        gateway = remains.start();
-    }
-    let acknowledged = acknowledged.lock().unwrap();
-    wait_until_taken(&processor, &acknowledged);
-    for gauge in ["hookgate_route_lag", "hookgate_route_events", "hookgate_route_parked"] {
-        gateway.wait_for_metric(gauge, &["route=\"r\""], 0.0);
-    }
-    let delivered = ids(&processor);
-    let lost: Vec<_> = acknowledged.difference(&delivered).collect();
-    let duplicates = processor.received().len() - delivered.len();
-    println!(
-        "{rounds} kills: {} acknowledged, {} lost, {duplicates} attempts beyond the first",
-        acknowledged.len(),
-        lost.len()
-    );
-    assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
 }
 
 #[test]
@@ -219,7 +167,9 @@ fn a_second_process_on_the_directory_is_told_who_has_it() {
 fn a_full_journal_refuses_says_so_and_recovers_when_its_routes_have_caught_up() {
     let (processor, up) = Processor::down();
     let keys = "max_size = \"8MiB\"\nsegment_size = \"1MiB\"\nretain = { age = \"1s\", size = \"1MiB\" }\n";
-    let gateway = Gateway::start_prepared(&config(&processor.url("/"), PROBE_OFTEN), |dir| {
+    // Its own limit would otherwise be reached first.
+    let route_keys = format!("{PROBE_OFTEN}\nbacklog = {{ size = \"8191KiB\" }}");
+    let gateway = Gateway::start_prepared(&config(&processor.url("/"), &route_keys), |dir| {
         let file = dir.join("hookgate.toml");
         let text = std::fs::read_to_string(&file).unwrap();
         std::fs::write(&file, text.replace("dir = \"data\"\n", &format!("dir = \"data\"\n{keys}"))).unwrap();

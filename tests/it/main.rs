@@ -15,6 +15,8 @@ mod encrypted;
 
 mod gateway;
 
+mod ledger;
+
 mod processor;
 
 mod signing;
@@ -29,6 +31,8 @@ mod commands;
 
 mod delivers_real_payloads;
 
+mod dies_at_any_moment;
+
 mod finds_types_where_providers_put_them;
 
 mod follows_events;
@@ -38,6 +42,8 @@ mod isolates_a_slow_route;
 mod keeps_its_limits;
 
 mod keeps_what_it_acknowledged;
+
+mod limits_a_forgotten_routes_backlog;
 
 mod limits_who_may_send;
 
@@ -68,6 +74,8 @@ mod stops_in_order;
 mod spends_few_system_calls;
 
 mod survives_bad_requests;
+
+mod survives_disconnects;
 
 mod tells_the_story_of_an_event;
 

@@ -80,7 +80,7 @@ fn calls_of_a_request(ack: &str) -> (f64, f64) {
     }
     let after = count();
     let requests = (CONNECTIONS * TURNS) as f64;
-    ((after.0 - before.0) as f64 / requests, (after.1 - before.1) as f64 / requests)
+    ((after.0 - before.0) as f64 / requests, f64::from(after.1 - before.1) / requests)
 }
 
 fn can_trace() -> bool {

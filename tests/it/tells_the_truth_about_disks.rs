@@ -246,16 +246,16 @@ fn bodies(processor: &Processor) -> Vec<String> {
 
 /// Which sync of a thread fails. They are counted for each thread: the start makes fewer in the main one, with segments as
 /// small as these, and none in the one that writes events.
-const AFTER_START: usize = 20;
+pub const AFTER_START: usize = 20;
 
 const CALLS: &str = "trace=fdatasync,read,recvfrom,write,writev,sendto,sendmsg";
 
 /// The tracer stands aside: the process that is started is hookgate itself.
-fn traced<'a>(calls: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+pub fn traced<'a>(calls: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     [&["strace", "-D", "-f", "-y", "-s", "200", "-o", "trace", "-e", calls], more].concat()
 }
 
-fn can_trace() -> bool {
+pub fn can_trace() -> bool {
     let can = succeeds(Command::new("strace").args(["-f", "-o", "/dev/null", "true"]));
     if !can {
         eprintln!("skipped: strace is not installed, or may not trace");

@@ -15,7 +15,7 @@ use tokio::task::LocalSet;
 
 use super::signature::Key;
 
-pub(super) fn serve(listen: SocketAddr, key: Key) -> anyhow::Result<()> {
+pub(super) fn serve(listen: SocketAddr, key: &Key) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, async {
         let listener = TcpListener::bind(listen).await?;

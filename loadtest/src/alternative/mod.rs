@@ -43,6 +43,7 @@ pub(crate) struct AlternativeArgs {
     #[arg(long, value_name = "ADDRESS")]
     listen: SocketAddr,
     /// The store: `redis://…`, `nats://…`, or the file of a database.
+    #[cfg(feature = "alternatives")]
     #[arg(long, default_value = "", hide_default_value = true)]
     store: String,
     /// GitHub's secret.
@@ -69,19 +70,19 @@ pub(crate) enum Name {
 
 /// Serves until it is killed.
 pub(crate) fn run(args: &AlternativeArgs) -> anyhow::Result<()> {
-    let AlternativeArgs { name, listen, store: _store, secret } = args;
+    let AlternativeArgs { name, listen, secret, .. } = args;
     let key = signature::Key::new(secret.as_bytes());
     match name {
         Name::HyperRead => hyper_read::serve(*listen),
-        Name::HyperHmac => hyper_hmac::serve(*listen, key),
+        Name::HyperHmac => hyper_hmac::serve(*listen, &key),
         #[cfg(feature = "alternatives")]
         Name::AxumMemory => axum_memory::serve(*listen, key),
         #[cfg(feature = "alternatives")]
-        Name::AxumRedis => axum_redis::serve(*listen, key, _store),
+        Name::AxumRedis => axum_redis::serve(*listen, key, &args.store),
         #[cfg(feature = "alternatives")]
-        Name::AxumSqlite => axum_sqlite::serve(*listen, key, _store),
+        Name::AxumSqlite => axum_sqlite::serve(*listen, key, &args.store),
         #[cfg(feature = "alternatives")]
-        Name::AxumJetstream => axum_jetstream::serve(*listen, key, _store),
+        Name::AxumJetstream => axum_jetstream::serve(*listen, key, &args.store),
         #[cfg(not(feature = "alternatives"))]
         _ => anyhow::bail!(
             "this loadtest was built without it: cargo build --release -p loadtest --features alternatives"

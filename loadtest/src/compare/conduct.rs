@@ -41,7 +41,7 @@ pub(crate) fn run(args: &CompareArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn compare(args: &CompareArgs) -> anyhow::Result<Comparison> {
-    let layout = Layout::settle(args.server_cores.as_ref(), args.client_cores.as_ref())?;
+    let layout = Layout::one_for_server(args.server_cores.as_ref(), args.client_cores.as_ref())?;
     if is_in_memory(&args.data) {
         eprintln!(
             "note: {} is in memory: syncing costs nothing there. Give --data a directory on a disk.",
@@ -163,7 +163,7 @@ impl<'a> Course<'a> {
         sampler: &Sampler<'_>,
         tasks: &[(&Contender, Option<u64>)],
     ) -> anyhow::Result<BTreeMap<&'static str, Summary>> {
-        let mut samples: BTreeMap<&'static str, Vec<Sample>> = BTreeMap::new();
+        let mut taken: BTreeMap<&'static str, Vec<Sample>> = BTreeMap::new();
         'all: for round in 1..=self.args.rounds {
             for (contender, rate) in tasks {
                 if self.stop.is_requested().await {
@@ -172,12 +172,12 @@ impl<'a> Course<'a> {
                 let at = rate.map_or("as much as it takes".to_owned(), |rate| format!("{rate}/s"));
                 self.bar.begin(format!("{} {} {at}, {round} of {}", size.label(), contender.name, self.args.rounds));
                 if let Some(sample) = self.sample(sampler, contender, *rate).await {
-                    samples.entry(contender.name).or_default().push(sample);
+                    taken.entry(contender.name).or_default().push(sample);
                 }
                 self.bar.end(per_sample(self.args));
             }
         }
-        Ok(samples.into_iter().filter_map(|(name, samples)| Some((name, Summary::of(samples)?))).collect())
+        Ok(taken.into_iter().filter_map(|(name, samples)| Some((name, Summary::of(&samples)?))).collect())
     }
 
     /// A sample that nobody has disturbed, if there is one.

@@ -78,8 +78,7 @@ impl Contender {
             );
         }
         match self.kind {
-            Kind::Hookgate(_) => None,
-            Kind::Alternative(Store::Nothing | Store::Sqlite) => None,
+            Kind::Hookgate(_) | Kind::Alternative(Store::Nothing | Store::Sqlite) => None,
             Kind::Alternative(Store::Redis) => needs("redis-server", "redis-server"),
             Kind::Alternative(Store::Nats) => needs("nats-server", "nats-server"),
             Kind::Nginx => needs("nginx", "nginx-light"),

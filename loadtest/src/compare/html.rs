@@ -46,7 +46,7 @@ fn bars(size: &OfSize, title: &str, label: &str, decimals: usize, value: fn(&Sum
         let text = format!("{number} · {}", row.durability.label());
         Some(Bar { name: row.name.to_owned(), value: median, spread: (min, max), text, colour })
     });
-    Bars { title: &format!("{title}, {}", size.size.label()), label, bars: bars.collect() }.svg()
+    Bars { title: &format!("{title}, {}", size.size.label()), label, rows: bars.collect() }.svg()
 }
 
 fn latencies(size: &OfSize) -> String {

@@ -119,7 +119,7 @@ pub(super) enum Bound {
 
 impl Summary {
     /// `None` if there are no samples.
-    pub(super) fn of(samples: Vec<Sample>) -> Option<Self> {
+    pub(super) fn of(samples: &[Sample]) -> Option<Self> {
         let first = samples.first()?;
         let mut latency = first.latency.clone();
         for sample in samples.get(1..).unwrap_or_default() {
@@ -227,7 +227,7 @@ mod tests {
         let summary = |rate: f64, client_bound: bool| {
             let latency = Histogram::new(3).expect("three digits");
             let sample = Sample { rate, cpu_us: 10.0, memory: 0, latency, missed: 0, client_bound, partial: false };
-            Summary::of(vec![sample]).expect("a sample")
+            Summary::of(&[sample]).expect("a sample")
         };
         let bound = |over: bool, under: bool| summary(2.0, over).over(&summary(1.0, under)).bound;
         assert_eq!(bound(false, false), Bound::Exact);

@@ -82,8 +82,10 @@ impl Launcher {
                     })?,
                 };
                 let own = std::env::current_exe().context("cannot see where this binary is")?;
-                let mut command =
-                    command(&own, &["alternative", contender.name, "--listen", &listen.to_string(), "--store", &store]);
+                let mut command = command(&own, &["alternative", contender.name, "--listen", &listen.to_string()]);
+                if !store.is_empty() {
+                    command.args(["--store", &store]);
+                }
                 command.env("GITHUB_SECRET", &self.secret);
                 Ok(command)
             }

@@ -50,17 +50,7 @@ pub(super) fn heading(size: &OfSize) -> String {
 
 /// Closed loop: rate and CPU time.
 pub(super) fn saturated(size: &OfSize) -> Vec<Vec<String>> {
-    let head = [
-        "closed loop",
-        "answered when",
-        "events/s",
-        "min–max",
-        "CPU µs",
-        "memory",
-        "hookgate: rate ×",
-        "CPU ×",
-        "missed",
-    ];
+    let head = ["closed loop", "answered when", "events/s", "min–max", "CPU µs", "memory", "rate ×", "CPU ×", "missed"];
     let rows = size.rows.iter().filter_map(|row| {
         let summary = row.saturated.as_ref()?;
         let (rate, cpu) = ratios(row);
@@ -119,19 +109,16 @@ pub(super) fn notes(comparison: &Comparison) -> Vec<String> {
 }
 
 fn ratios(row: &Row) -> (String, String) {
-    let (ratio, suffix) = match (row.hookgate_over_this, row.this_over_memory) {
-        (Some(ratio), _) => (ratio, ""),
-        (None, Some(ratio)) => (ratio, " of memory"),
-        (None, None) => return ("–".to_owned(), "–".to_owned()),
+    let Some(Ratio { rate, bound, cpu }) = row.hookgate_over_this.or(row.this_over_memory) else {
+        return ("–".to_owned(), "–".to_owned());
     };
-    let Ratio { rate, bound, cpu } = ratio;
     let rate = match bound {
-        Bound::Exact => format!("{rate:.2}{suffix}"),
-        Bound::AtLeast => format!("≥ {rate:.2}{suffix}"),
-        Bound::AtMost => format!("≤ {rate:.2}{suffix}"),
+        Bound::Exact => format!("{rate:.2}"),
+        Bound::AtLeast => format!("≥ {rate:.2}"),
+        Bound::AtMost => format!("≤ {rate:.2}"),
         Bound::Unknown => "?".to_owned(),
     };
-    (rate, format!("{cpu:.2}{suffix}"))
+    (rate, format!("{cpu:.2}"))
 }
 
 fn us(spread: Spread) -> String {

@@ -11,7 +11,7 @@ pub(crate) struct Bars<'a> {
     pub(crate) title: &'a str,
     /// What the axis shows, with its unit.
     pub(crate) label: &'a str,
-    pub(crate) bars: Vec<Bar>,
+    pub(crate) rows: Vec<Bar>,
 }
 
 /// A bar.
@@ -28,9 +28,10 @@ pub(crate) struct Bar {
 
 impl Bars<'_> {
     pub(crate) fn svg(&self) -> String {
-        let scale = Scale::linear(self.bars.iter().map(|bar| bar.spread.1.max(bar.value)));
+        let cut = self.cut();
+        let scale = Scale::linear(self.rows.iter().map(|bar| bar.spread.1.max(bar.value).min(cut)));
         let x_of = |value: f64| LEFT + scale.place(value) * (RIGHT - LEFT);
-        let bottom = TOP + ROW * self.bars.len() as f64;
+        let bottom = TOP + ROW * self.rows.len() as f64;
         let height = bottom + 48.0;
         let mut svg = format!(
             "<figure><figcaption>{}</figcaption><svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{}\">",
@@ -46,7 +47,7 @@ impl Bars<'_> {
                 bottom + 18.0
             );
         }
-        for (at, bar) in self.bars.iter().enumerate() {
+        for (at, bar) in self.rows.iter().enumerate() {
             let top = TOP + ROW * at as f64;
             let middle = top + ROW / 2.0;
             let (low, high) = (x_of(bar.spread.0), x_of(bar.spread.1));
@@ -65,26 +66,39 @@ impl Bars<'_> {
                 ROW - 8.0,
                 high.max(x_of(bar.value)) + 6.0,
                 middle + 4.0,
-                escaped(&bar.text)
+                escaped(&bar.text) + if bar.value > cut { " (cut off)" } else { "" }
             );
         }
-        let _ = write!(
+        let _ = writeln!(
             svg,
-            "<text class=\"label\" text-anchor=\"middle\" x=\"{}\" y=\"{}\">{}</text></svg></figure>\n",
+            "<text class=\"label\" text-anchor=\"middle\" x=\"{}\" y=\"{}\">{}</text></svg></figure>",
             f64::midpoint(LEFT, RIGHT),
             bottom + 40.0,
             escaped(self.label)
         );
         svg
     }
+
+    /// Where a bar is cut off that is so much longer than the next one that nothing could be told of the others.
+    fn cut(&self) -> f64 {
+        let mut values: Vec<f64> = self.rows.iter().map(|bar| bar.value).collect();
+        values.sort_by(|a, b| b.total_cmp(a));
+        match values[..] {
+            [longest, next, ..] if longest > next * OUTLIER && next > 0.0 => next * 1.2,
+            _ => f64::INFINITY,
+        }
+    }
 }
+
+/// How many times as long as the next one.
+const OUTLIER: f64 = 4.0;
 
 const WIDTH: f64 = 760.0;
 
 const LEFT: f64 = 150.0;
 
 /// Room for the text of the longest bar.
-const RIGHT: f64 = 620.0;
+const RIGHT: f64 = 560.0;
 
 const TOP: f64 = 6.0;
 

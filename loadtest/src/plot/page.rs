@@ -26,6 +26,11 @@ impl Page {
         let _ = writeln!(self.body, "<p>{}</p>", escaped(text));
     }
 
+    /// Text to be copied.
+    pub(crate) fn code(&mut self, text: &str) {
+        let _ = writeln!(self.body, "<pre>{}</pre>", escaped(text));
+    }
+
     /// A table: its first row is its head, its first column names the rows.
     pub(crate) fn table(&mut self, rows: &[Vec<String>]) {
         self.body.push_str("<div class=\"wide\"><table>");
@@ -33,7 +38,8 @@ impl Page {
             let cell = if at == 0 { "th" } else { "td" };
             self.body.push_str("<tr>");
             for text in row {
-                let _ = write!(self.body, "<{cell}>{}</{cell}>", escaped(text));
+                let class = if text.chars().count() > LONG { " class=\"long\"" } else { "" };
+                let _ = write!(self.body, "<{cell}{class}>{}</{cell}>", escaped(text));
             }
             self.body.push_str("</tr>\n");
         }
@@ -62,19 +68,23 @@ pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
+/// Characters from which a cell's text is broken into lines.
+const LONG: usize = 40;
+
 /// Colours after Okabe and Ito, told apart by those who do not see all of them; lighter on dark.
 const STYLE: &str = "
 :root{--page:#fff;--text:#1c1f23;--soft:#5c6570;--grid:#dfe3e8;--limit:#c2185b;
 --c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#9c5c94;--c4:#b07d00;--c5:#4a90c2;--c6:#7a7a7a;--c7:#8b4513;--c8:#5a6b00;--c9:#444cc0}
 @media(prefers-color-scheme:dark){:root{--page:#14171a;--text:#e6e9ec;--soft:#9aa4af;--grid:#2d333a;--limit:#ff6fa3;
 --c0:#56b4e9;--c1:#ff8a3c;--c2:#2fd0a0;--c3:#dd92d3;--c4:#f0c64a;--c5:#8fc7ee;--c6:#b5b5b5;--c7:#d79b6c;--c8:#b9cf4b;--c9:#a0a7ff}}
-body{background:var(--page);color:var(--text);font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
+body{background:var(--page);color:var(--text);font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2.5rem}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:.25rem .7rem;text-align:right;border-bottom:1px solid var(--grid);white-space:nowrap}
+td.long{white-space:normal;text-align:left;min-width:18rem}
 th:first-child,td:first-child{text-align:left}th{color:var(--soft);font-weight:600}
 pre{background:var(--grid);padding:1rem;border-radius:6px;overflow-x:auto}
-figure{margin:1.5rem 0}figcaption{font-weight:600;margin-bottom:.4rem}svg{width:100%;height:auto}
+figure{margin:1.5rem 0;max-width:60rem}figcaption{font-weight:600;margin-bottom:.4rem}svg{width:100%;height:auto}
 svg text{fill:var(--soft);font-size:12px;font-family:system-ui,sans-serif}svg text.label{fill:var(--text)}svg text.value{fill:var(--text)}
 svg text.limit{fill:var(--limit)}.grid{stroke:var(--grid)}.limit{stroke:var(--limit);stroke-dasharray:6 4}text.limit{stroke:none}
 .spread{stroke:var(--text);stroke-width:1.5}polyline{fill:none;stroke:currentColor;stroke-width:2}

@@ -10,6 +10,11 @@ pub(crate) enum Scale {
         /// The largest value.
         max: f64,
     },
+    /// Whole numbers from zero.
+    Count {
+        /// The largest.
+        max: f64,
+    },
     /// Microseconds, each decade as long as the others.
     Log {
         /// The smallest value, above zero.
@@ -32,6 +37,11 @@ impl Scale {
         Scale::Linear { max: if most > 0.0 { (most / step).ceil() * step } else { 1.0 } }
     }
 
+    /// From zero up to one more than the largest of these.
+    pub(crate) fn count(values: impl IntoIterator<Item = f64>) -> Self {
+        Scale::Count { max: values.into_iter().fold(0.0, f64::max) + 1.0 }
+    }
+
     /// Whole steps of 1, 2, 5 and 10 around these.
     pub(crate) fn log(values: impl IntoIterator<Item = f64>) -> Self {
         let (least, most) = values
@@ -49,7 +59,7 @@ impl Scale {
     /// Where a value is: 0 at the beginning of the axis, 1 at its end.
     pub(crate) fn place(self, value: f64) -> f64 {
         let place = match self {
-            Scale::Linear { max } => value / max,
+            Scale::Linear { max } | Scale::Count { max } => value / max,
             Scale::Log { min, max } => (value.max(min) / min).ln() / (max / min).ln(),
             Scale::Nines { max } => -(1.0 - value).max(1e-12).log10() / max,
         };
@@ -59,9 +69,9 @@ impl Scale {
     /// Values to mark, and how they are written.
     pub(crate) fn marks(self) -> Vec<(f64, String)> {
         match self {
-            Scale::Linear { max } => {
-                let step = step(max);
-                (0..=(max / step).round() as u32).map(|at| f64::from(at) * step).map(|v| (v, short(v))).collect()
+            Scale::Linear { max } | Scale::Count { max } => {
+                let step = if matches!(self, Scale::Count { .. }) { step(max).max(1.0) } else { step(max) };
+                (0..=(max / step + 1e-9).floor() as u32).map(|at| f64::from(at) * step).map(|v| (v, short(v))).collect()
             }
             Scale::Log { min, max } => {
                 let mut marks = marks_of_decades(min, max);
@@ -141,6 +151,8 @@ mod tests {
         assert_eq!(scale, Scale::Linear { max: 100_000.0 });
         let marks: Vec<_> = scale.marks().into_iter().map(|(_, text)| text).collect();
         assert_eq!(marks, ["0", "20k", "40k", "60k", "80k", "100k"]);
+        let marks: Vec<_> = Scale::count([1.0, 2.0]).marks().into_iter().map(|(_, text)| text).collect();
+        assert_eq!(marks, ["0", "1", "2", "3"]);
         assert_eq!(Scale::linear([]), Scale::Linear { max: 1.0 });
     }
 

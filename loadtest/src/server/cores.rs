@@ -21,11 +21,23 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// As asked for; otherwise the server has the first core and the client all others. Moves the current thread to the client's.
-    pub(crate) fn settle(server: Option<&Cores>, client: Option<&Cores>) -> anyhow::Result<Self> {
+    /// As asked for; otherwise the server has the first core and the client all others. Moves the current thread to the
+    /// client's.
+    pub(crate) fn one_for_server(server: Option<&Cores>, client: Option<&Cores>) -> anyhow::Result<Self> {
+        Self::settle(server, client, |_| 1)
+    }
+
+    /// As asked for; otherwise the client has the last core and the server all others. Moves likewise.
+    pub(crate) fn one_for_client(server: Option<&Cores>, client: Option<&Cores>) -> anyhow::Result<Self> {
+        Self::settle(server, client, |allowed| allowed.saturating_sub(1).max(1))
+    }
+
+    fn settle(server: Option<&Cores>, client: Option<&Cores>, of_server: fn(usize) -> usize) -> anyhow::Result<Self> {
         let mask = sched_getaffinity(None).context("cannot see which cores this process may use")?;
         let allowed: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|&core| mask.is_set(core)).collect();
-        let server = server.cloned().unwrap_or_else(|| Cores(allowed.first().copied().into_iter().collect()));
+        let is_free = |core: &usize| client.is_none_or(|client| !client.0.contains(core));
+        let free = || allowed.iter().copied().filter(is_free);
+        let server = server.cloned().unwrap_or_else(|| Cores(free().take(of_server(allowed.len())).collect()));
         let others = allowed.iter().copied().filter(|core| !server.0.contains(core)).collect();
         let client = client.cloned().unwrap_or(Cores(others));
         ensure!(

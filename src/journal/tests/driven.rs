@@ -32,7 +32,7 @@ impl Driven {
     pub(super) fn open_with(disk: &SimDisk, settings: &Settings) -> Result<Self, JournalError> {
         let (parts, recovered) = prepare(Arc::new(disk.clone()), settings, Duration::ZERO)?;
         let (sender, completions) = unbounded_channel();
-        let entrance = parts.shared.add_entrance(sender);
+        let entrance = parts.shared.add_entrance(sender, Arc::default());
         let mut driven = Self { parts, entrance, completions, now: Instant::now(), recovered };
         driven.run_errands();
         Ok(driven)

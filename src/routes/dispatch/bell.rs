@@ -5,11 +5,11 @@
 //! sleeps with nothing else to wait for. All else it finds when it is up.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::Thread;
 use std::time::Instant;
 
 use crate::event::Sequence;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::thread::{Thread, current, park, park_timeout};
 
 /// The bell of the `dispatch` thread, and what it lets others see.
 #[derive(Debug, Default)]
@@ -55,7 +55,7 @@ impl Bell {
 
     /// The calling thread is the one to wake.
     pub(super) fn belongs_to_this_thread(&self) {
-        let _ = self.thread.set(std::thread::current());
+        let _ = self.thread.set(current());
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -78,8 +78,8 @@ impl Bell {
             return;
         }
         match until {
-            None => std::thread::park(),
-            Some(at) => std::thread::park_timeout(at.saturating_duration_since(Instant::now())),
+            None => park(),
+            Some(at) => park_timeout(at.saturating_duration_since(Instant::now())),
         }
     }
 
