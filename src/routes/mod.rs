@@ -18,6 +18,8 @@
 //! What a route has taken is delivered, parked or in its dead letters, and holds its place in the bounds of the route's
 //! queue until it is one of the first and last. An event of the journal is parked there, and gives its place back too.
 
+mod again;
+
 mod attempts;
 
 mod breaker;
@@ -43,6 +45,8 @@ mod gate;
 mod history;
 
 mod intake;
+
+mod letters;
 
 mod lock;
 
@@ -95,6 +99,7 @@ use self::dispatch::{Bell, Dispatch};
 pub(crate) use self::dispatch::{Log, LogError, Waker};
 pub(crate) use self::error::RoutesError;
 pub(crate) use self::intake::Intake;
+pub(crate) use self::letters::LineDigest;
 use self::lock::lock;
 pub(crate) use self::matcher::Matcher;
 use self::pool::Pool;
