@@ -36,6 +36,14 @@ pub(super) struct Filter {
 #[derive(Debug)]
 pub(super) struct Lines(Receiver<Bytes>);
 
+impl Lines {
+    /// A body, and where its lines come from: it ends when that is dropped.
+    pub(super) fn channel() -> (Sender<Bytes>, Self) {
+        let (lines, body) = channel(PIECES);
+        (lines, Self(body))
+    }
+}
+
 impl Body for Lines {
     type Data = ReplyBytes;
     type Error = std::convert::Infallible;
@@ -62,13 +70,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Begins to follow. To be called on a `LocalSet`; it ends when the body is dropped.
 pub(super) fn follow(journal: &Journal, archive: Arc<Archive>, filter: Filter) -> Lines {
-    let (lines, body) = channel(PIECES);
+    let (lines, body) = Lines::channel();
     let reader = Arc::new(journal.reader());
     let is_behind = filter.since.is_some();
     let next = filter.since.map_or_else(|| reader.synced_end(), |since| reader.first_after(since));
     let follower = Follower { reader, archive, filter, next, is_behind };
     tokio::task::spawn_local(follower.run(lines));
-    Lines(body)
+    body
 }
 
 struct Follower {

@@ -10,6 +10,8 @@
 //! | `GET /tail` (`?source=…&type=…&route=…&since=SECONDS`) | events as they become safe, a line of JSON each |
 //! | `POST /routes/NAME/pause`, `…/resume` | stops and starts its deliveries |
 //! | `POST /routes/NAME/forget` | gives up what the journal keeps for a route that is no more configured |
+//! | `POST /routes/NAME/replay?from=TIME` (`&to=…&from_sequence=…&source=…&type=…&any&rate=…&dry_run`) | gives it events of the journal again; lines of progress |
+//! | `POST /routes/NAME/dead/retry`, `…/drop` (`?all`, `?id=…` or `?type=…`, `&dry_run`) | its dead letters, likewise |
 //!
 //! Nothing here shows a secret. Scraping sums what the io threads count; they do nothing for it.
 
@@ -21,17 +23,24 @@ mod exposition;
 
 mod follow;
 
+mod jobs;
+
 mod metrics;
 
 mod observed;
 
 mod readiness;
 
+mod replay;
+
 mod server;
 
 mod story;
 
+mod undertaking;
+
 pub(crate) use archive::{Archive, Wanted};
+pub(crate) use jobs::JobLine;
 pub(crate) use observed::{Observed, ObservedSource};
 pub(crate) use server::Admin;
 pub(crate) use story::{AttemptStory, Stories, Story};

@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use super::access::{Access, Denied};
 use super::archive::{StoryError, Wanted};
 use super::follow::{Filter, Lines, follow};
+use super::jobs::Job;
 use super::observed::Observed;
 use super::story::Stories;
 use super::{exposition, metrics, readiness};
@@ -76,8 +77,12 @@ impl Admin {
 
     /// Serves, within a `LocalSet`.
     pub(crate) async fn serve(self) {
-        let service =
-            Rc::new(Service { access: self.access, observed: self.observed, searches: Semaphore::new(SEARCHES_MAX) });
+        let service = Rc::new(Service {
+            access: self.access,
+            observed: self.observed,
+            searches: Semaphore::new(SEARCHES_MAX),
+            jobs: Arc::new(Semaphore::new(1)),
+        });
         service.accept(self.listener).await;
     }
 
@@ -91,6 +96,8 @@ struct Service {
     access: Access,
     observed: Observed,
     searches: Semaphore,
+    /// Two that hand over the same events would do it twice.
+    jobs: Arc<Semaphore>,
 }
 
 impl Service {
@@ -136,7 +143,10 @@ impl Service {
                 match (request.method().as_str(), request.uri().path()) {
                     ("GET", "/events") => self.story(query).await,
                     ("GET", "/tail") => self.tail(query),
-                    (_, path) => self.route(request.method(), path),
+                    (method, path) => match Job::of(path, query).filter(|_| method == "POST") {
+                        Some((route, job)) => self.begin(route, job),
+                        None => self.route(request.method(), path),
+                    },
                 }
             }
             Err(Denied::Host) => answer(
@@ -179,8 +189,8 @@ impl Service {
             _ => answer(
                 StatusCode::NOT_FOUND,
                 TEXT,
-                "known: GET /healthz /readyz /metrics /routes /events?id=ID /tail, POST /routes/NAME/pause /routes/NAME/resume \
-                 /routes/NAME/forget\n",
+                "known: GET /healthz /readyz /metrics /routes /events?id=ID /tail, POST /routes/NAME/pause …/resume …/forget …/replay \
+                 …/dead/retry …/dead/drop\n",
             ),
         }
     }
@@ -236,9 +246,24 @@ impl Service {
             return answer(StatusCode::NOT_FOUND, TEXT, said);
         };
         let lines = follow(journal, Arc::clone(&self.observed.archive), filter);
-        let mut response = Response::new(Either::Right(lines));
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(NDJSON));
-        response
+        stream(lines)
+    }
+
+    fn begin(&self, route: &str, job: Result<Job, String>) -> Response<AnswerBody> {
+        let job = match job {
+            Ok(job) => job,
+            Err(said) => return answer(StatusCode::BAD_REQUEST, TEXT, format!("{said}\n")),
+        };
+        if let Some(unknown) = self.unknown(job.source(), None).or_else(|| self.unknown(None, Some(route))) {
+            return unknown;
+        }
+        let Ok(permit) = Arc::clone(&self.jobs).try_acquire_owned() else {
+            return answer(StatusCode::CONFLICT, TEXT, "a replay, retry or drop is under way; wait for its end\n");
+        };
+        match job.begin(&self.observed, route, permit) {
+            Ok(lines) => stream(lines),
+            Err((status, said)) => answer(status, TEXT, format!("{said}\n")),
+        }
     }
 
     /// The answer to a question for a source or a route that is not configured.
@@ -291,6 +316,12 @@ fn switched(name: &str, what: &str, known: bool) -> Response<AnswerBody> {
     } else {
         answer(StatusCode::NOT_FOUND, TEXT, format!("no route is called {name}; GET /routes lists them\n"))
     }
+}
+
+fn stream(lines: Lines) -> Response<AnswerBody> {
+    let mut response = Response::new(Either::Right(lines));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(NDJSON));
+    response
 }
 
 fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<AnswerBody> {

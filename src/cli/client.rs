@@ -1,6 +1,7 @@
 //! One HTTP request of a command, and its answer.
 
 use std::fmt::Write;
+use std::ops::ControlFlow;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -20,6 +21,13 @@ use crate::sinks;
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) body: String,
+}
+
+/// Why an answer is not followed any more.
+#[derive(Debug)]
+pub(super) enum Followed {
+    Enough,
+    Interrupted,
 }
 
 /// A request of a command.
@@ -74,14 +82,18 @@ impl Request {
         })
     }
 
-    /// Sends it and hands on each line of the answer as it comes, until Ctrl-C. That the answer ends is an error.
-    pub(super) fn follow(self, mut take: impl FnMut(&str) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    /// Sends it and hands on each line of the answer as it comes, until it is enough or Ctrl-C. That the answer ends before is
+    /// an error.
+    pub(super) fn follow(
+        self,
+        mut take: impl FnMut(&str) -> anyhow::Result<ControlFlow<()>>,
+    ) -> anyhow::Result<Followed> {
         let shown = self.shown();
         run(async {
             let mut enough = pin!(tokio::signal::ctrl_c());
             let response = tokio::select! {
                 response = self.open() => response?,
-                _ = &mut enough => return Ok(()),
+                _ = &mut enough => return Ok(Followed::Interrupted),
             };
             if response.status() != StatusCode::OK {
                 let answer = read(response).await?;
@@ -92,13 +104,15 @@ impl Request {
             loop {
                 let frame = tokio::select! {
                     frame = body.frame() => frame,
-                    _ = &mut enough => return Ok(()),
+                    _ = &mut enough => return Ok(Followed::Interrupted),
                 };
                 let Some(Ok(frame)) = frame else { bail!("{shown} has ended") };
                 text.extend_from_slice(frame.data_ref().map(AsRef::as_ref).unwrap_or_default());
                 let whole = memchr::memrchr(b'\n', &text).map_or(0, |end| end + 1);
                 for line in String::from_utf8_lossy(text.get(..whole).unwrap_or_default()).lines() {
-                    take(line)?;
+                    if take(line)?.is_break() {
+                        return Ok(Followed::Enough);
+                    }
                 }
                 text.drain(..whole);
             }

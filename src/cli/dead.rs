@@ -1,4 +1,5 @@
-//! `hookgate dead`: looks at dead letters, in the files themselves: the gateway may run or not.
+//! `hookgate dead`: looks at dead letters, in the files themselves: the gateway may run or not. What changes them is in
+//! `dead_letters.rs`.
 
 use std::fmt::Write;
 use std::fs::File;
@@ -10,6 +11,7 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use serde::{Deserialize, Serialize};
 
+use super::dead_letters::{Remove, Retry};
 use super::table::Table;
 use super::visible::{visible, visible_lines};
 use super::{ConfigFile, output};
@@ -21,7 +23,8 @@ use crate::config::Config;
 Examples:
   hookgate dead list
   hookgate dead list billing --json
-  hookgate dead show evt_1042")]
+  hookgate dead show evt_1042
+  hookgate dead retry billing --all")]
 pub(super) struct Dead {
     #[command(subcommand)]
     verb: Verb,
@@ -56,6 +59,24 @@ enum Verb {
         #[command(flatten)]
         file: ConfigFile,
     },
+    /// Hands dead letters of a running gateway to their route again, and takes them out of the file
+    ///
+    /// Each arrives with the webhook-id it had, and counts its attempts and its age anew. It leaves the file when it is safe
+    /// in the journal. Exits 1 if not all could be handed over. A route that was paused stays so: see `hookgate route`.
+    #[command(after_help = "\
+Examples:
+  hookgate dead retry billing --all --dry-run
+  hookgate dead retry billing --id evt_1042
+  hookgate dead retry billing --type 'invoice.*' --admin 127.0.0.1:9090")]
+    Retry(Retry),
+    /// Takes dead letters of a running gateway out of their file, for good
+    ///
+    /// Asks first on a terminal; elsewhere --yes is needed. Exits 1 if nothing was dropped for want of a yes.
+    #[command(after_help = "\
+Examples:
+  hookgate dead drop billing --all --dry-run
+  hookgate dead drop billing --id evt_1042 --yes")]
+    Drop(Remove),
 }
 
 impl Dead {
@@ -63,6 +84,8 @@ impl Dead {
         match self.verb {
             Verb::List { route, json, file } => list(&file.load()?, route.as_deref(), json),
             Verb::Show { id, route, json, file } => show(&file.load()?, &id, route.as_deref(), json),
+            Verb::Retry(retry) => retry.execute(),
+            Verb::Drop(remove) => remove.execute(),
         }
     }
 }

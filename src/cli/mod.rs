@@ -13,7 +13,11 @@ mod client;
 
 mod dead;
 
+mod dead_letters;
+
 mod init;
+
+mod job;
 
 mod journal;
 
@@ -24,6 +28,8 @@ mod output;
 mod presets;
 
 mod progress;
+
+mod replay;
 
 mod route;
 
@@ -64,6 +70,8 @@ Examples:
   hookgate show evt_1042                   what happened to an event
   hookgate tail --source stripe            events as they come
   hookgate dead list                       what could not be delivered
+  hookgate replay --route billing --from 2h --dry-run
+                                           how many events a route would get again
   hookgate journal verify                  whether the journal is as it was written
   hookgate send --preset github --secret-env GITHUB_WEBHOOK_SECRET \\
       --type issues payload.json http://127.0.0.1:8080/hooks/github";
@@ -86,7 +94,9 @@ enum Command {
     Show(show::Show),
     /// Follows the events of a running gateway
     Tail(tail::Tail),
-    /// Looks at the events that could not be delivered
+    /// Gives events of the journal to a route of a running gateway once more
+    Replay(replay::Replay),
+    /// Looks at the events that could not be delivered, delivers them again or drops them
     Dead(dead::Dead),
     /// Looks at the journal of a stopped gateway, and repairs it
     Journal(journal::Journal),
@@ -114,6 +124,7 @@ pub fn main() -> ExitCode {
         Command::Route(route) => route.execute(),
         Command::Show(show) => show.execute(),
         Command::Tail(tail) => tail.execute(),
+        Command::Replay(replay) => replay.execute(),
         Command::Dead(dead) => dead.execute(),
         Command::Journal(journal) => journal.execute(),
     };

@@ -26,6 +26,16 @@ impl Progress {
         Self::new("segments [{bar:30}] {pos} of {len}")
     }
 
+    /// Of a replay, whose message counts events.
+    pub(super) fn of_replaying() -> Self {
+        Self::new("replaying [{bar:30}] {percent}%, {msg}, {eta} left")
+    }
+
+    /// Of dead letters, of which it is not known how many there are.
+    pub(super) fn of_letters() -> Self {
+        Self::new("{spinner} {msg}")
+    }
+
     fn new(template: &'static str) -> Self {
         Self { started: Instant::now(), template, bar: None }
     }
@@ -41,6 +51,16 @@ impl Progress {
         }
         if let Some(bar) = &self.bar {
             bar.set_position(done);
+        }
+    }
+}
+
+impl Progress {
+    /// Likewise, with a message.
+    pub(super) fn show_with(&mut self, done: u64, of: u64, message: &str) {
+        self.show(done, of);
+        if let Some(bar) = &self.bar {
+            bar.set_message(message.to_owned());
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `hookgate tail`: follows the events of a running gateway, through its admin listener.
 
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -60,7 +61,7 @@ impl Tail {
             } else {
                 output::print(format_args!("{}\n", parsed.event.text()))?;
             }
-            Ok(())
+            Ok(ControlFlow::Continue(()))
         })?;
         Ok(ExitCode::SUCCESS)
     }

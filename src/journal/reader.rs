@@ -82,6 +82,18 @@ impl Reader {
         before.or(segments.first()).map_or_else(|| self.oldest(), |kept| kept.link.first)
     }
 
+    /// A sequence that no event before `time` was written at or after, likewise.
+    pub(crate) fn first_not_before(&self, time: SystemTime) -> Sequence {
+        let segments = self.shared.catalog.all();
+        segments.iter().find(|kept| kept.opened > time).map_or_else(|| self.synced_end(), |kept| kept.link.first)
+    }
+
+    /// Since when events are kept. `None` if none was let go yet.
+    pub(crate) fn kept_since(&self) -> Option<SystemTime> {
+        let oldest = self.shared.catalog.all().into_iter().next()?;
+        (oldest.link.first > Sequence(1)).then_some(oldest.opened)
+    }
+
     /// The next sequence that is not safe yet.
     pub(crate) fn synced_end(&self) -> Sequence {
         self.shared.synced_end()

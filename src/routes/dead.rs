@@ -23,6 +23,7 @@ use serde::Serialize;
 use super::attempts::{AttemptFiles, Notes};
 use super::delivery::Outcome;
 use super::error::RoutesError;
+use super::letters::{self, LineDigest};
 use super::retry::Reason;
 use super::route::Route;
 use super::waiting::Waiting;
@@ -34,6 +35,7 @@ pub(super) struct DeadLetters {
     /// Not bounded by itself: each letter holds a place in the queue of its route.
     orders: Sender<Order>,
     notes: Notes,
+    dir: Arc<Path>,
 }
 
 /// An event that is given up.
@@ -52,6 +54,12 @@ enum Order {
     Attempts,
     /// Write those that are noted, and say when that is done.
     WriteAttempts(Sender<()>),
+    /// Take letters of a route out of its file, and say how many those were.
+    Remove {
+        route: Arc<str>,
+        letters: Vec<LineDigest>,
+        removed: Sender<io::Result<usize>>,
+    },
     Stop,
 }
 
@@ -73,7 +81,7 @@ impl DeadLetters {
             .name("disk".into())
             .spawn(move || disk.run())
             .map_err(|source| RoutesError::Thread { name: "disk".into(), source })?;
-        Ok((Self { orders, notes }, thread))
+        Ok((Self { orders, notes, dir: dir.into() }, thread))
     }
 
     /// Whether a log of attempts is kept.
@@ -99,6 +107,18 @@ impl DeadLetters {
     /// Attempts that are missing in the log.
     pub(super) fn attempts_dropped(&self) -> u64 {
         self.notes.dropped()
+    }
+
+    /// The file of a route's letters.
+    pub(super) fn file_of(&self, route: &str) -> PathBuf {
+        file_in(&self.dir, route)
+    }
+
+    /// Takes letters of a route out of its file. Blocks until that is synced. `None` if the thread has ended before.
+    pub(super) fn remove(&self, route: &Arc<str>, letters: Vec<LineDigest>) -> Option<io::Result<usize>> {
+        let (removed, is_removed) = bounded(1);
+        self.orders.send(Order::Remove { route: Arc::clone(route), letters, removed }).ok()?;
+        is_removed.recv().ok()
     }
 
     /// Hands an event over.
@@ -182,6 +202,9 @@ impl Disk {
                     }
                     let _ = done.send(());
                 }
+                Order::Remove { route, letters, removed } => {
+                    let _ = removed.send(letters::remove(&file_in(&self.dir, &route), &letters));
+                }
                 Order::Stop => return false,
             }
         }
@@ -190,7 +213,7 @@ impl Disk {
 
     fn grave_of(&mut self, route: &Arc<str>) -> &mut Grave {
         self.graves.entry(Arc::clone(route)).or_insert_with(|| Grave {
-            path: self.dir.join(format!("{route}.ndjson")),
+            path: file_in(&self.dir, route),
             letters: Vec::new(),
             again: None,
         })
@@ -240,6 +263,10 @@ const FIRST_WAIT: Duration = Duration::from_millis(200);
 
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
+fn file_in(dir: &Path, route: &str) -> PathBuf {
+    dir.join(format!("{route}.ndjson"))
+}
+
 fn prepare(dir: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     let probe = dir.join(".writable");
@@ -288,6 +315,7 @@ struct Line<'letter> {
     source: &'letter str,
     #[serde(rename = "type")]
     event_type: Option<&'letter str>,
+    type_signed: bool,
     id: &'letter str,
     received: String,
     method: &'letter str,
@@ -318,6 +346,7 @@ fn push_line(lines: &mut Vec<u8>, letter: &Letter) {
         reason: letter.reason.label(),
         source: event.source(),
         event_type: event.event_type(),
+        type_signed: event.type_signed(),
         id: event.id(),
         received: format_rfc3339_millis(event.received()).to_string(),
         method: event.method(),

@@ -18,6 +18,8 @@
 //! What a route has taken is delivered, parked or in its dead letters, and holds its place in the bounds of the route's
 //! queue until it is one of the first and last. An event of the journal is parked there, and gives its place back too.
 
+mod again;
+
 mod attempts;
 
 mod backlog;
@@ -47,6 +49,8 @@ mod gate;
 mod history;
 
 mod intake;
+
+mod letters;
 
 mod lock;
 
@@ -102,6 +106,7 @@ pub(crate) use self::dispatch::{Log, LogError, Waker};
 use self::durable::Stand;
 pub(crate) use self::error::{ForgetError, RoutesError};
 pub(crate) use self::intake::Intake;
+pub(crate) use self::letters::LineDigest;
 use self::lock::lock;
 pub(crate) use self::matcher::Matcher;
 use self::pool::Pool;

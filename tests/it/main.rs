@@ -55,6 +55,8 @@ mod reads_compressed_bodies;
 
 mod refuses_forgeries;
 
+mod replays_events;
+
 mod retries_and_buries;
 
 mod routes_on_what_is_inside;
