@@ -64,6 +64,9 @@ fn picture(config: &Config, placement: &Placement) -> String {
         gateway.max_connections
     );
     let _ = writeln!(page, "{}", sources(config));
+    if !config.polls.is_empty() {
+        let _ = writeln!(page, "{}", polls(config));
+    }
     let _ = writeln!(page, "{}", routes(config));
     let _ = write!(page, "{}", threads(config, placement));
     page
@@ -104,6 +107,22 @@ fn sources(config: &Config) -> Table {
     table
 }
 
+fn polls(config: &Config) -> Table {
+    let mut table = Table::new(["poll", "asks", "every", "fills"]);
+    for poll in &config.polls {
+        let url = &poll.server.url;
+        let filled = poll.fills.and_then(|at| config.sources.get(at)).map_or("-", |source| source.name.as_str());
+        table.row([
+            poll.name.clone(),
+            // Without its query, in which somebody may have written a key.
+            format!("{}{}", url.host().unwrap_or_default(), url.path()),
+            WrittenDuration(poll.every).to_string(),
+            filled.to_owned(),
+        ]);
+    }
+    table
+}
+
 fn type_from(source: &SourceConfig) -> String {
     if source.event_type.is_empty() {
         return "-".to_owned();
@@ -137,7 +156,7 @@ fn takes(route: &RouteConfig, config: &Config) -> String {
         .from
         .iter()
         .map(|from| {
-            let source = config.sources.get(from.source).map_or("?", |source| source.name.as_str());
+            let source = config.origins().nth(from.source).unwrap_or("?");
             let types: Vec<_> = from.types.iter().map(TypePattern::to_string).collect();
             format!("{source}: {}", types.join(" "))
         })
