@@ -22,6 +22,7 @@ use super::trouble::Trouble;
 use crate::config::PollConfig;
 use crate::event::{Event, IdSource, RecordPool};
 use crate::journal::{Entrance, Outcome};
+use crate::refusal::Refusal;
 use crate::sinks::Server;
 use crate::sniff::Sniffer;
 
@@ -182,7 +183,7 @@ impl Poller {
     fn event(&mut self, shared: &Shared, record: &[u8], number: usize) -> Result<Event, Trouble> {
         let mut draft = shared.records.draft_of(record.len() + HEAD_BYTES);
         if !draft.reserve(record.len()) {
-            return Err(Trouble::Refused(crate::refusal::Refusal::OverMemoryBudget));
+            return Err(Trouble::Refused(Refusal::OverMemoryBudget));
         }
         // Without its query, in which somebody may have written a key.
         draft.head(&self.source, "GET", self.config.server.url.path());
