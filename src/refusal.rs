@@ -59,6 +59,8 @@ pub(crate) enum Refusal {
 
     /// The body is compressed in a way that is not known here, or in more than one.
     UnsupportedEncoding,
+    /// A route that the source feeds has fallen behind as far as it may.
+    BacklogFull,
 
     // What is known once the body is there.
     /// The body did not arrive within its time limit.
@@ -89,7 +91,7 @@ pub(crate) enum Refusal {
 
 impl Refusal {
     /// All refusals, in the order of [`Refusal::index`].
-    pub(crate) const ALL: [Refusal; 35] = [
+    pub(crate) const ALL: [Refusal; 36] = [
         Refusal::BadHost,
         Refusal::BadTransferEncoding,
         Refusal::UnsupportedTransferEncoding,
@@ -114,6 +116,7 @@ impl Refusal {
         Refusal::StaleTimestamp,
         Refusal::FutureTimestamp,
         Refusal::UnsupportedEncoding,
+        Refusal::BacklogFull,
         Refusal::BodyTimeout,
         Refusal::BrokenBody,
         Refusal::WrongSignature,
@@ -159,6 +162,7 @@ impl Refusal {
             Refusal::StaleTimestamp => "stale_timestamp",
             Refusal::FutureTimestamp => "future_timestamp",
             Refusal::UnsupportedEncoding => "unsupported_encoding",
+            Refusal::BacklogFull => "backlog_full",
             Refusal::BodyTimeout => "body_timeout",
             Refusal::BrokenBody => "broken_body",
             Refusal::WrongSignature => "wrong_signature",
@@ -191,6 +195,7 @@ impl Refusal {
             Refusal::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Refusal::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Refusal::OverMemoryBudget
+            | Refusal::BacklogFull
             | Refusal::OverMemoryShare
             | Refusal::QueueFull
             | Refusal::JournalFull

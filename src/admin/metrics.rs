@@ -188,7 +188,7 @@ fn polls(page: &mut Exposition, polls: &[Arc<PollCounts>]) {
 
 fn routes(page: &mut Exposition, routes: &[RouteStatus]) {
     type Column = (&'static str, &'static str, &'static str, fn(&RouteStatus) -> f64);
-    let columns: [Column; 14] = [
+    let columns: [Column; 17] = [
         ("hookgate_route_offered_total", "counter", "Events that the route matches.", |route| route.offered as f64),
         ("hookgate_route_dropped_total", "counter", "Events it went without: its queue was full.", |route| {
             route.dropped as f64
@@ -212,6 +212,24 @@ fn routes(page: &mut Exposition, routes: &[RouteStatus]) {
         ("hookgate_route_lag", "gauge", "Sequences between its position and the end of the journal.", |route| {
             route.lag as f64
         }),
+        (
+            "hookgate_route_lag_seconds",
+            "gauge",
+            "Age of the oldest event in the journal that it has come to, is not done with and has not parked.",
+            |route| route.lag_age.unwrap_or_default().as_secs_f64(),
+        ),
+        (
+            "hookgate_route_backlog_bytes",
+            "gauge",
+            "Bytes of the journal from the first that it needs to the end.",
+            |route| route.backlog as f64,
+        ),
+        (
+            "hookgate_events_given_up_total",
+            "counter",
+            "Events it went without: its backlog was full, and says drop_oldest.",
+            |route| route.given_up as f64,
+        ),
         ("hookgate_route_oldest_seconds", "gauge", "Age of the oldest of these events in memory.", |route| {
             route.oldest_undelivered.unwrap_or_default().as_secs_f64()
         }),
@@ -225,6 +243,10 @@ fn routes(page: &mut Exposition, routes: &[RouteStatus]) {
         for route in routes {
             page.sample(name, &[("route", &route.name)], value(route));
         }
+    }
+    page.metric("hookgate_route_backlog_limit_bytes", "gauge", "Bytes from which on its backlog is full.");
+    for (route, limit) in routes.iter().filter_map(|route| Some((route, route.backlog_limit?))) {
+        page.sample("hookgate_route_backlog_limit_bytes", &[("route", &route.name)], limit);
     }
     page.metric("hookgate_deliveries_total", "counter", "Attempts to deliver, by outcome.");
     for route in routes {

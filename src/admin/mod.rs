@@ -9,6 +9,7 @@
 //! | `GET /events?id=…` (`&source=…`) | all that happened to an event, as JSON |
 //! | `GET /tail` (`?source=…&type=…&route=…&since=SECONDS`) | events as they become safe, a line of JSON each |
 //! | `POST /routes/NAME/pause`, `…/resume` | stops and starts its deliveries |
+//! | `POST /routes/NAME/forget` | gives up what the journal keeps for a route that is no more configured |
 //!
 //! Nothing here shows a secret. Scraping sums what the io threads count; they do nothing for it.
 

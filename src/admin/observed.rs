@@ -42,6 +42,11 @@ pub(crate) struct ObservedSource {
 }
 
 impl Observed {
+    /// A thread of the routes or the journal that has ended by a fault.
+    pub(super) fn fallen_thread(&self) -> Option<String> {
+        self.routes.fallen_thread().or_else(|| self.journal.as_ref()?.fallen_thread())
+    }
+
     /// A count of one source, summed over the io threads.
     pub(super) fn source_total(&self, at: usize, count: impl Fn(&SourceCounters) -> u64) -> u64 {
         self.io.iter().map(|thread| count(thread.source(at))).sum()

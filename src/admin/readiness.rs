@@ -31,6 +31,9 @@ pub(super) fn report(observed: &Observed) -> (StatusCode, String) {
             trouble.since.elapsed().as_secs()
         ));
     }
+    if let Some(thread) = observed.fallen_thread() {
+        reasons.push(format!("the thread {thread} has ended by a fault in hookgate, which ends to be started again"));
+    }
     let mut notices: Vec<_> = observed.routes.status().iter().flat_map(notices).collect();
     notices.extend(silences(observed));
     let ready = reasons.is_empty();
@@ -58,8 +61,9 @@ fn notices(route: &RouteStatus) -> Vec<String> {
     let mut notices = Vec::new();
     if route.removed {
         notices.push(format!(
-            "route {} is no more configured; the journal keeps {} events for it until it is again",
-            route.name, route.lag
+            "route {} is no more configured; the journal keeps {} events, {} parked ones, and {} bytes for it until it is again, or forgotten: \
+             hookgate route forget {}",
+            route.name, route.lag, route.parked, route.backlog, route.name
         ));
     }
     if route.paused {
@@ -67,6 +71,14 @@ fn notices(route: &RouteStatus) -> Vec<String> {
     }
     if route.breaker_open {
         notices.push(format!("route {}: its processor does not answer; it is probed", route.name));
+    }
+    if let Some(limit) = route.backlog_limit
+        && route.backlog as f64 >= NEARLY_FULL * limit as f64
+    {
+        notices.push(format!(
+            "route {}: its backlog is {} of {limit} bytes; where that is reached its when_full acts",
+            route.name, route.backlog
+        ));
     }
     notices
 }
@@ -95,6 +107,10 @@ fn describe(route: &RouteStatus) -> Value {
         "pool": route.pool,
         "state": state(route),
         "lag": route.lag,
+        "lag_seconds": route.lag_age.map(|age| age.as_secs_f64()),
+        "backlog_bytes": route.backlog,
+        "backlog_limit_bytes": route.backlog_limit,
+        "given_up": route.given_up,
         "queued_events": route.queued_events,
         "queued_bytes": route.queued_bytes,
         "waiting": route.waiting,

@@ -25,6 +25,7 @@ use super::story::Stories;
 use super::{exposition, metrics, readiness};
 use crate::config::{Secret, TypePattern};
 use crate::reply::ReplyBody;
+use crate::routes::ForgetError;
 use crate::sniff;
 
 /// The admin address could not be served.
@@ -167,6 +168,9 @@ impl Service {
             ("POST", Some("routes"), Some(name), Some("resume"), None) => {
                 switched(name, "resumed", self.observed.routes.resume(name))
             }
+            ("POST", Some("routes"), Some(name), Some("forget"), None) => {
+                forgotten(name, self.observed.routes.forget(name))
+            }
             (_, Some("readyz" | "metrics" | "routes" | "healthz" | "events" | "tail"), ..) => {
                 let mut refused = answer(StatusCode::METHOD_NOT_ALLOWED, TEXT, "wrong method\n");
                 refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST"));
@@ -175,7 +179,8 @@ impl Service {
             _ => answer(
                 StatusCode::NOT_FOUND,
                 TEXT,
-                "known: GET /healthz /readyz /metrics /routes /events?id=ID /tail, POST /routes/NAME/pause /routes/NAME/resume\n",
+                "known: GET /healthz /readyz /metrics /routes /events?id=ID /tail, POST /routes/NAME/pause /routes/NAME/resume \
+                 /routes/NAME/forget\n",
             ),
         }
     }
@@ -266,6 +271,17 @@ fn tell(observed: &Observed, wanted: &Wanted) -> Result<Stories, StoryError> {
     };
     let events = observed.archive.tell(search.as_ref(), wanted, &is_done, true, &mut |_, _| {})?;
     Ok(Stories { events, attempts_dropped: observed.routes.attempts_dropped() })
+}
+
+fn forgotten(name: &str, forgotten: Result<(), ForgetError>) -> Response<AnswerBody> {
+    match forgotten {
+        Ok(()) => {
+            tracing::info!(route = name, "forgotten by request");
+            answer(StatusCode::OK, JSON, serde_json::json!({ "route": name, "state": "forgotten" }).to_string())
+        }
+        Err(error @ ForgetError::Configured { .. }) => answer(StatusCode::CONFLICT, TEXT, format!("{error}\n")),
+        Err(error @ ForgetError::Unknown { .. }) => answer(StatusCode::NOT_FOUND, TEXT, format!("{error}\n")),
+    }
 }
 
 fn switched(name: &str, what: &str, known: bool) -> Response<AnswerBody> {

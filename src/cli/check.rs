@@ -8,7 +8,8 @@ use super::table::Table;
 use super::{ConfigFile, output};
 use crate::config::units::{WrittenDuration, WrittenSize};
 use crate::config::{
-    Config, HttpSink, JournalConfig, ListenConfig, RouteConfig, SinkConfig, SourceConfig, TypePattern, WhenFull,
+    BacklogFull, Config, HttpSink, JournalConfig, ListenConfig, RouteConfig, SinkConfig, SourceConfig, TypePattern,
+    WhenFull,
 };
 use crate::gateway::{Cores, Placement};
 
@@ -131,7 +132,8 @@ fn type_from(source: &SourceConfig) -> String {
 }
 
 fn routes(config: &Config) -> Table {
-    let mut table = Table::new(["route", "takes", "pool", "in flight", "queue", "when full", "attempts", "to"]);
+    let mut table =
+        Table::new(["route", "takes", "pool", "in flight", "queue", "when full", "backlog", "attempts", "to"]);
     for route in &config.routes {
         table.row([
             route.name.clone(),
@@ -144,11 +146,20 @@ fn routes(config: &Config) -> Table {
                 WhenFull::Drop => "drop",
             }
             .to_owned(),
+            backlog(route),
             route.retry.attempts.to_string(),
             destination(&route.to),
         ]);
     }
     table
+}
+
+fn backlog(route: &RouteConfig) -> String {
+    let then = match route.backlog.when_full {
+        BacklogFull::RefuseSource => "refuse source",
+        BacklogFull::DropOldest => "drop oldest",
+    };
+    format!("{}, {then}", WrittenSize(route.backlog.size))
 }
 
 fn takes(route: &RouteConfig, config: &Config) -> String {

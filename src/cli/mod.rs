@@ -80,7 +80,7 @@ enum Command {
     Send(Box<send::Send>),
     /// Lists the providers that hookgate knows, or says what it knows of one
     Presets(presets::Presets),
-    /// Looks at, pauses and resumes the routes of a running gateway
+    /// Looks at, pauses, resumes and forgets the routes of a running gateway
     Route(route::Route),
     /// Tells what happened to one event: received, each route, each attempt
     Show(show::Show),

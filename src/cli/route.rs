@@ -1,4 +1,4 @@
-//! `hookgate route`: looks at, pauses and resumes the routes of a running gateway, through its admin listener.
+//! `hookgate route`: looks at, pauses, resumes and forgets the routes of a running gateway, through its admin listener.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,6 +43,14 @@ enum Verb {
         #[command(flatten)]
         admin: Admin,
     },
+    /// Gives up what the journal keeps for a route that is no more configured
+    #[command(after_help = "Example:\n  hookgate route forget billing")]
+    Forget {
+        /// The route
+        name: String,
+        #[command(flatten)]
+        admin: Admin,
+    },
     /// Starts them again
     #[command(after_help = "Example:\n  hookgate route resume billing")]
     Resume {
@@ -74,6 +82,12 @@ impl Route {
             Verb::Pause { name, admin } => {
                 admin.ask(Method::POST, &format!("/routes/{name}/pause"))?;
                 output::print(format_args!("{name} is paused; `hookgate route resume {name}` starts it again\n"))?;
+            }
+            Verb::Forget { name, admin } => {
+                admin.ask(Method::POST, &format!("/routes/{name}/forget"))?;
+                output::print(format_args!(
+                    "{name} is forgotten: what only it still had to deliver is given up; its dead letters stay\n"
+                ))?;
             }
             Verb::Resume { name, admin } => {
                 admin.ask(Method::POST, &format!("/routes/{name}/resume"))?;

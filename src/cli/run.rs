@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,6 +17,7 @@ use crate::routes::Lost;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Stops on SIGTERM or SIGINT: finishes what is in flight and exits 0, or 3 if events that were only in memory were lost.
+Stops by itself, and exits 1, if one of its threads breaks down.
 A second signal ends it at once. SIGHUP reads certificates again, as happens within a second of a change to them anyway.
 
 Examples:
@@ -58,14 +60,26 @@ impl Run {
         }
 
         runtime.block_on(async {
-            while signals.next().await == Told::Reload {
-                reload(&gateway);
-            }
+            let is_broken = loop {
+                tokio::select! {
+                    told = signals.next() => match told {
+                        Told::Reload => reload(&gateway),
+                        Told::Stop => break false,
+                    },
+                    thread = fallen_thread(&gateway) => {
+                        tracing::error!(thread, "a thread has ended; this is a fault in hookgate. It stops, to be started again");
+                        break true;
+                    }
+                }
+            };
             tracing::info!("stopping: finishing what is in flight; a second signal ends at once");
             let (done, stopped) = tokio::sync::oneshot::channel();
             thread::Builder::new().name("stop".to_owned()).spawn(move || done.send(gateway.stop()))?;
             tokio::select! {
-                stopped = stopped => Ok(report(&stopped.context("the gateway broke down while it stopped")?)),
+                stopped = stopped => {
+                    let code = report(&stopped.context("the gateway broke down while it stopped")?);
+                    Ok(if is_broken { ExitCode::FAILURE } else { code })
+                },
                 () = signals.next_stop() => {
                     tracing::warn!("ended by a second signal; what was only in memory may be lost");
                     Ok(ExitCode::from(EXIT_LOST))
@@ -74,6 +88,19 @@ impl Run {
         })
     }
 }
+
+/// The thread that has ended by a fault, once there is one.
+async fn fallen_thread(gateway: &Gateway) -> String {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        if let Some(thread) = gateway.fallen_thread() {
+            return thread;
+        }
+    }
+}
+
+/// How often threads are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What a running gateway promises, a line per source, and where its threads sit.
 fn introduction(config: &Config) -> Vec<String> {

@@ -71,7 +71,7 @@ fn config(roots: &mut [Table<'_>]) -> Option<Config> {
     let mut sources = read::sources(main, &gateway);
     let polls = read::polls(main, &gateway, &mut sources);
     let pools = read::pools(roots);
-    let routes = read::routes(roots, &read::Surroundings { sources: &sources, pools: &pools });
+    let routes = read::routes(roots, &read::Surroundings { sources: &sources, pools: &pools, journal: &journal });
     let taken: Vec<usize> = routes.iter().flat_map(|route| &route.from).map(|from| from.source).collect();
     sources.warn_of_unread(&taken);
     let mut used: Vec<usize> = routes.iter().map(|route| route.pool).collect();

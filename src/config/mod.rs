@@ -73,8 +73,8 @@ pub use preset::{Preset, preset, presets};
 pub use problem::{Problem, Problems};
 pub use proof::{JwtScheme, Proof, TokenPlace};
 pub use route::{
-    BreakerConfig, FileSink, Fill, From, FromStart, HttpAuth, HttpSink, HttpTls, QueueConfig, RetryConfig, RouteConfig,
-    SinkConfig, TypePattern, WhenFull,
+    BacklogConfig, BacklogFull, BreakerConfig, FileSink, Fill, From, FromStart, HttpAuth, HttpSink, HttpTls,
+    QueueConfig, RetryConfig, RouteConfig, SinkConfig, TypePattern, WhenFull,
 };
 pub use scheme::{
     Algorithm, Covers, Encoding, KeyForm, Scheme, SignatureForm, SignaturePlace, SignedPart, Stamp, StampPlace,

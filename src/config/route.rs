@@ -1,7 +1,7 @@
 //! `[[route]]`: which events go to which processor, and how.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::{HeaderName, StatusCode, Uri};
 
@@ -28,6 +28,8 @@ pub struct RouteConfig {
     pub queue: QueueConfig,
     /// What happens when the queue is full to an event of a source with `ack = "memory"`. One in the journal waits there.
     pub when_full: WhenFull,
+    /// What may wait for it in the journal.
+    pub backlog: BacklogConfig,
     /// Where in the journal it begins when it is new.
     pub from_start: FromStart,
     /// When and how often a failed delivery is tried again.
@@ -83,6 +85,24 @@ pub struct QueueConfig {
     pub bytes: usize,
 }
 
+/// How far a route may fall behind in the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BacklogConfig {
+    /// Bytes of the journal between what the route is not done with and the end.
+    pub size: u64,
+    /// What happens then.
+    pub when_full: BacklogFull,
+}
+
+/// What happens when a route has fallen behind as far as it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BacklogFull {
+    /// The durable sources that it takes from are refused with 503 until it has caught up somewhat. No other source is.
+    RefuseSource,
+    /// The route goes without its oldest events, counted.
+    DropOldest,
+}
+
 /// Where a route begins that has never run before. Ever after it goes on where it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FromStart {
@@ -90,6 +110,8 @@ pub enum FromStart {
     Now,
     /// With the oldest event that the journal still has.
     Oldest,
+    /// With the first event that was received at this time or later.
+    At(SystemTime),
 }
 
 /// What happens to an event for which a route has no room.

@@ -2,6 +2,7 @@
 //! rooms know nothing of each other.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::config::{Ack, Config};
 use crate::event::{Event, Sequence};
@@ -81,6 +82,22 @@ impl Log for JournalLog {
 
     fn end(&self) -> Sequence {
         self.reader.synced_end()
+    }
+
+    fn bytes_from(&self, from: Sequence) -> u64 {
+        self.reader.bytes_from(from)
+    }
+
+    fn last_bytes(&self, bytes: u64) -> Sequence {
+        self.reader.last_bytes(bytes)
+    }
+
+    fn begins_before(&self, time: SystemTime) -> Sequence {
+        self.reader.begins_before(time)
+    }
+
+    fn forget(&mut self, route: &Arc<str>) {
+        self.journal.forget(route);
     }
 
     fn save(&mut self, progress: Vec<(Arc<str>, Progress)>, settled: Vec<Sequence>) {

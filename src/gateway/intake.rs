@@ -135,6 +135,9 @@ impl Intake {
             }
             Err(refusal) => return Err(refusal),
         };
+        if source.ack == Ack::Durable && self.routes.borrow().is_refused(at) {
+            return Err(Refusal::BacklogFull);
+        }
         let coding = Coding::of(&head.headers).map_err(|UnknownCoding| Refusal::UnsupportedEncoding)?;
 
         let mut draft = self.records.draft();

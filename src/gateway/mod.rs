@@ -285,6 +285,16 @@ impl Gateway {
         result
     }
 
+    /// The thread that has ended by a fault in hookgate, if one has: what needs it stands still, `/readyz` says so, and only
+    /// another process puts it right. Stop this one then; what was acknowledged as durable is safe. To be asked now and
+    /// then.
+    pub fn fallen_thread(&self) -> Option<String> {
+        let io = self.io.iter().find(|thread| thread.is_finished());
+        io.map(|thread| thread.thread().name().unwrap_or("io").to_owned())
+            .or_else(|| self.routes.fallen_thread())
+            .or_else(|| self.journal.as_ref()?.fallen_thread())
+    }
+
     /// Stops in order: says that it is not ready, for `drain_delay`; accepts no more connections; finishes the requests in
     /// flight, then the deliveries, within `drain_timeout`. Blocks until that is done.
     pub fn stop(mut self) -> Stopped {

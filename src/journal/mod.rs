@@ -182,6 +182,19 @@ impl Journal {
         std::mem::take(&mut *locked(&self.shared.park_outcomes))
     }
 
+    /// Keeps nothing more of how far a route has come, nor its parked events: one that is no more. The same holds as for progress.
+    pub(crate) fn forget(&self, route: &Arc<str>) {
+        self.shared.control(|control| control.forget.push(Arc::clone(route)));
+    }
+
+    /// The thread that has ended though nobody has closed the journal: by a fault in hookgate.
+    pub(crate) fn fallen_thread(&self) -> Option<String> {
+        let running = locked(&self.running);
+        let Running { journal, disk, .. } = running.as_ref()?;
+        let fallen = [journal, disk].into_iter().find(|thread| thread.is_finished())?;
+        fallen.thread().name().map(str::to_owned)
+    }
+
     /// For reading back.
     pub(crate) fn reader(&self) -> Reader {
         Reader::new(Arc::clone(&self.shared), Arc::clone(&self.disk))

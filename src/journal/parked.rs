@@ -128,6 +128,12 @@ impl Open {
         self.entries.remove(&sequence);
     }
 
+    /// These routes are no more, and nor are their parked events.
+    pub(super) fn forget(&mut self, routes: &[Arc<str>]) {
+        let Self { routes: known, entries } = self;
+        entries.retain(|_, entry| known.get(entry.route as usize).is_none_or(|route| !routes.contains(route)));
+    }
+
     /// The offset of the batch in which one lies, if it is open.
     pub(super) fn offset(&self, sequence: Sequence) -> Option<u64> {
         self.entries.get(&sequence).map(|entry| u64::from(entry.block) * BLOCK as u64)

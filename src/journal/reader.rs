@@ -92,6 +92,21 @@ impl Reader {
         self.shared.catalog.oldest()
     }
 
+    /// Bytes of the journal from `from` to the safe end. Within a segment one event counts as much as another.
+    pub(crate) fn bytes_from(&self, from: Sequence) -> u64 {
+        self.shared.catalog.bytes_from(from)
+    }
+
+    /// The first sequence from which on there are no more than so many bytes.
+    pub(crate) fn last_bytes(&self, bytes: u64) -> Sequence {
+        self.shared.catalog.last_bytes(bytes)
+    }
+
+    /// A place before the first event that was received at `time` or later, not far from it.
+    pub(crate) fn begins_before(&self, time: SystemTime) -> Sequence {
+        self.shared.catalog.begins_before(time)
+    }
+
     /// `wake` is called by the journal thread after each batch that is published; it must not block.
     pub(crate) fn on_published(&self, wake: Wake) {
         self.shared.add_wake(wake);

@@ -31,7 +31,7 @@ pub(super) enum Kind {
     Progress = 2,
     /// How far all routes have come: the first record of each segment, and the last before a clean stop.
     Checkpoint = 3,
-    /// The routes and their rules, from here on. Written by nobody yet, and passed over.
+    /// The routes and their rules, from here on. Written by nobody, and passed over.
     RoutesChanged = 4,
     /// An event that waits for an attempt at one route.
     Parked = 5,

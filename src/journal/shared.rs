@@ -32,6 +32,8 @@ pub(super) enum Order {
 #[derive(Debug, Default)]
 pub(super) struct Control {
     pub(super) progress: Vec<(Arc<str>, RouteProgress)>,
+    /// Routes whose progress is not to be kept.
+    pub(super) forget: Vec<Arc<str>>,
     /// Parked events that routes are done with. They go into one batch with the progress beside them.
     pub(super) settled: Vec<Sequence>,
     pub(super) parking: Vec<Parked>,

@@ -20,7 +20,7 @@ use super::disk::{Disk, is_full};
 use super::ids::{Ids, Key, Known};
 use super::layout::{BLOCK, whole_blocks};
 use super::mutex::locked;
-use super::parked::LISTED;
+use super::parked::{LISTED, Open};
 use super::parking::Parking;
 use super::receipt::{Outcome, Outcomes, Submission, Ticket};
 use super::record::{self, Kind, RouteProgress};
@@ -180,7 +180,8 @@ impl Writer {
     /// Writes what was gathered and what was left in [`Shared::control`], and says what became of it. Returns whether the
     /// journal is to be closed.
     pub(super) fn commit(&mut self) -> bool {
-        let Control { progress, settled, parking, release, close } = std::mem::take(&mut *locked(&self.shared.control));
+        let Control { progress, forget, settled, parking, release, close } =
+            std::mem::take(&mut *locked(&self.shared.control));
         self.release = self.release.max(release);
         if self.retry.is_none() {
             if !progress.is_empty() {
@@ -197,6 +198,9 @@ impl Writer {
         if !settled.is_empty() {
             let mut open = locked(&self.shared.open);
             settled.into_iter().for_each(|sequence| open.settle(sequence));
+        }
+        if !forget.is_empty() {
+            self.forget(&forget);
         }
         self.parking.add(parking);
         match self.retry {
@@ -320,6 +324,15 @@ impl Writer {
         {
             failpoint::pass("release.safe");
             self.send(Errand::Release(released));
+        }
+    }
+
+    /// Nothing is kept of these routes any more. Only a checkpoint says so.
+    fn forget(&mut self, routes: &[Arc<str>]) {
+        self.progress.retain(|route, _| !routes.contains(route));
+        locked(&self.shared.open).forget(routes);
+        if self.retry.is_none() {
+            write_checkpoint(&self.progress, &locked(&self.shared.open), &mut self.gathered.buffer);
         }
     }
 
@@ -448,17 +461,20 @@ impl Writer {
 
     fn fill_checkpoint(&mut self) {
         self.checkpoint.clear();
-        let progress = &self.progress;
-        self.checkpoint.push(|to| record::write_progress(Kind::Checkpoint, progress, to));
-        let open = locked(&self.shared.open);
-        if open.len() > 0 {
-            self.checkpoint.push(|to| record::write_open(&open, to));
-        }
+        write_checkpoint(&self.progress, &locked(&self.shared.open), &mut self.checkpoint);
     }
 
     fn send(&self, errand: Errand) {
         // Fails only when `disk` has ended, and then nothing is written any more.
         let _ = self.errands.send(errand);
+    }
+}
+
+/// How far all routes have come, and all parked events that are open.
+fn write_checkpoint(progress: &BTreeMap<Arc<str>, RouteProgress>, open: &Open, to: &mut BatchBuffer) {
+    to.push(|to| record::write_progress(Kind::Checkpoint, progress, to));
+    if open.len() > 0 {
+        to.push(|to| record::write_open(open, to));
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) async fn read<'s>(
         return Err(Refusal::OverMemoryBudget);
     }
     let mut holding = None;
-    let (mut received, mut reserved) = (0, 0);
+    let (mut received, mut reserved, mut room) = (0, 0, 0);
     while let Some(frame) = next_frame(body, connection).await? {
         // Trailers are dropped: nothing in them may change what the head said.
         let Ok(data) = frame.into_data() else { continue };
@@ -54,9 +54,12 @@ pub(super) async fn read<'s>(
             if announced.is_none_or(|length| received < length) {
                 holding.get_or_insert_with(&unfinished).grow_to(reserved)?;
             }
-            if announced.is_some() {
-                draft.expect_body(reserved - draft.body().len());
-            }
+        }
+        if let Some(length) = announced
+            && received > room
+        {
+            room = length.min((room * 2).max(ROOM_STEP)).max(received);
+            draft.expect_body(room - draft.body().len());
         }
         draft.push_body(&data);
         on_frame(&data);
@@ -66,6 +69,9 @@ pub(super) async fn read<'s>(
 
 /// What is reserved of an announced body when its first bytes come. Most are smaller and come whole.
 const STEP: usize = 64 << 10;
+
+/// What is allocated of it. More than is reserved: a page takes up memory when something is written to it.
+const ROOM_STEP: usize = 1 << 20;
 
 fn reserve(draft: &mut Draft, bytes: usize) -> Result<(), Refusal> {
     if draft.reserve(bytes) { Ok(()) } else { Err(Refusal::OverMemoryBudget) }

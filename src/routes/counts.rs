@@ -25,6 +25,8 @@ pub(super) struct DeliveryCounts {
     failed: [SharedCounter; FAILURES.len()],
     /// Events whose dead letter is written.
     pub(super) dead: SharedCounter,
+    /// Events that it went without because its backlog was full.
+    pub(super) given_up: SharedCounter,
     /// Age of events when they were delivered.
     pub(super) age: Latencies,
 }

@@ -9,7 +9,7 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::dispatch::Bell;
 use super::lock::lock;
@@ -33,6 +33,23 @@ pub(super) struct Durable {
     wanted: AtomicUsize,
     /// Where the route stands: the lowest sequence it is not done with.
     position: AtomicU64,
+    /// When the event there was received, in milliseconds since 1970; 0 if that is not known.
+    since_ms: AtomicU64,
+    /// Before this it needs nothing of the journal.
+    holds_from: AtomicU64,
+    /// Bytes of the journal from there to the end.
+    backlog: AtomicU64,
+}
+
+/// Where a route stands in the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stand {
+    /// The lowest sequence that it is not done with and has not parked.
+    pub(super) position: Sequence,
+    /// It needs nothing before this: its position, or the oldest event that it has parked.
+    pub(super) holds_from: Sequence,
+    /// Events that it has parked and that are not due.
+    pub(super) parked: usize,
 }
 
 impl Durable {
@@ -45,6 +62,9 @@ impl Durable {
             parked: AtomicUsize::new(0),
             wanted: AtomicUsize::new(0),
             position: AtomicU64::new(0),
+            since_ms: AtomicU64::new(0),
+            holds_from: AtomicU64::new(0),
+            backlog: AtomicU64::new(0),
         }
     }
 
@@ -115,9 +135,16 @@ impl Durable {
         !lock(&self.done).is_empty() || !lock(&self.failed).is_empty()
     }
 
-    pub(super) fn stands_at(&self, position: Sequence, parked: usize) {
-        self.position.store(position.0, Ordering::Relaxed);
-        self.parked.store(parked, Ordering::Relaxed);
+    /// Shows where the route stands, and since when the event there waits, in milliseconds since 1970.
+    pub(super) fn stands_at(&self, stand: Stand, since_ms: Option<u64>) {
+        self.position.store(stand.position.0, Ordering::Relaxed);
+        self.holds_from.store(stand.holds_from.0, Ordering::Relaxed);
+        self.parked.store(stand.parked, Ordering::Relaxed);
+        self.since_ms.store(since_ms.unwrap_or_default(), Ordering::Relaxed);
+    }
+
+    pub(super) fn show_backlog(&self, bytes: u64) {
+        self.backlog.store(bytes, Ordering::Relaxed);
     }
 
     // Control.
@@ -137,8 +164,24 @@ impl Durable {
         Sequence(self.position.load(Ordering::Relaxed))
     }
 
+    /// Before this it needs nothing of the journal.
+    pub(super) fn holds_from(&self) -> Sequence {
+        Sequence(self.holds_from.load(Ordering::Relaxed))
+    }
+
     /// How many sequences the route is behind the journal's end.
     pub(super) fn lag(&self) -> u64 {
         self.bell.end().0.saturating_sub(self.position().0)
+    }
+
+    /// How old the oldest event is that the route has come to, is not done with and has not parked.
+    pub(super) fn lag_age(&self, now: SystemTime) -> Option<Duration> {
+        let since = Some(self.since_ms.load(Ordering::Relaxed)).filter(|since| *since > 0)?;
+        Some(now.duration_since(UNIX_EPOCH + Duration::from_millis(since)).unwrap_or_default())
+    }
+
+    /// Bytes of the journal from the first that it needs to the end.
+    pub(super) fn backlog(&self) -> u64 {
+        self.backlog.load(Ordering::Relaxed)
     }
 }

@@ -1,4 +1,4 @@
-//! Why routes cannot start.
+//! Why routes cannot start, or one cannot be forgotten.
 
 use std::io;
 use std::path::PathBuf;
@@ -37,4 +37,33 @@ pub(crate) enum RoutesError {
         /// One of its routes.
         route: String,
     },
+}
+
+/// Why a route is not forgotten.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub(crate) enum ForgetError {
+    /// It still works.
+    #[error(
+        "route {route} is configured: its place in the journal is in use. Take it out of the configuration and restart, then \
+         forget it; or pause it"
+    )]
+    Configured {
+        /// The route.
+        route: String,
+    },
+    /// Nothing is kept for it.
+    #[error("the journal keeps nothing for a route {route}; {}", removed_routes(removed))]
+    Unknown {
+        /// The route.
+        route: String,
+        /// Those it does keep something for.
+        removed: Vec<String>,
+    },
+}
+
+fn removed_routes(removed: &[String]) -> String {
+    match removed {
+        [] => "every route that it keeps events for is configured".to_owned(),
+        removed => format!("no more configured and still kept: {}", removed.join(", ")),
+    }
 }

@@ -2,6 +2,7 @@
 //! call; workers are woken only when the io thread says so, after its answers are written.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::Shared;
 use super::counts::OfferCounts;
@@ -26,6 +27,11 @@ impl Intake {
         let matches = Vec::with_capacity(shared.routes.len());
         let given = vec![false; shared.pools.len()];
         Self { shared, counts, matches, given }
+    }
+
+    /// Whether a durable source is to be refused: a route that it feeds is too far behind.
+    pub(crate) fn is_refused(&self, source: usize) -> bool {
+        self.shared.refused_sources.get(source).is_some_and(|refused| refused.load(Ordering::Relaxed))
     }
 
     /// Offers an event to the routes of its source. Room is reserved in all that match before any takes it: where one that

@@ -20,6 +20,8 @@
 
 mod attempts;
 
+mod backlog;
+
 mod breaker;
 
 mod buried;
@@ -37,6 +39,8 @@ mod durable;
 mod error;
 
 mod filter;
+
+mod from_journal;
 
 mod gate;
 
@@ -84,7 +88,7 @@ mod tests;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub(crate) use self::attempts::{AttemptsOf, Run, Told, read_attempts};
@@ -95,7 +99,8 @@ pub use self::delivery::Delivery;
 pub(crate) use self::delivery::{Failure, FailureKind, LocalFuture, Outcome, Outcomes, Sink, SinkFactory};
 use self::dispatch::{Bell, Dispatch};
 pub(crate) use self::dispatch::{Log, LogError, Waker};
-pub(crate) use self::error::RoutesError;
+use self::durable::Stand;
+pub(crate) use self::error::{ForgetError, RoutesError};
 pub(crate) use self::intake::Intake;
 use self::lock::lock;
 pub(crate) use self::matcher::Matcher;
@@ -128,14 +133,38 @@ struct Shared {
     routes: Vec<Arc<Route>>,
     /// Likewise.
     pools: Vec<Arc<Pool>>,
-    /// Where removed routes stand that the journal still keeps events for; set when dispatch starts.
-    removed: OnceLock<Vec<(Arc<str>, Sequence)>>,
+    /// Removed routes that the journal still keeps events for.
+    removed: Mutex<Vec<Removed>>,
+    /// Of those, the ones that dispatch is asked to let go.
+    forgotten: Mutex<Vec<Arc<str>>>,
+    /// By source: a route that it feeds is too far behind to take more.
+    refused_sources: Box<[AtomicBool]>,
     bell: Arc<Bell>,
     dead: DeadLetters,
     /// One entry per [`Intake`], and one for dispatch.
     offer_counts: Mutex<Vec<Arc<[OfferCounts]>>>,
     /// Nothing is taken any more.
     closed: AtomicBool,
+}
+
+/// A route that is no more configured.
+#[derive(Debug)]
+struct Removed {
+    name: Arc<str>,
+    /// The first event that it is not done with and has not parked.
+    position: Sequence,
+    parked: usize,
+    /// Before this it needs nothing of the journal.
+    holds_from: Sequence,
+    /// Bytes of the journal from there to the end.
+    backlog: u64,
+}
+
+impl Removed {
+    fn new(name: &Arc<str>, stand: Stand) -> Self {
+        let Stand { position, holds_from, parked } = stand;
+        Self { name: Arc::clone(name), position, parked, holds_from, backlog: 0 }
+    }
 }
 
 /// Events that a route had taken and that are gone.
@@ -220,6 +249,26 @@ impl Routes {
         true
     }
 
+    /// Gives up what the journal keeps for a route that is no more configured.
+    pub(crate) fn forget(&self, route: &str) -> Result<(), ForgetError> {
+        if self.shared.route(route).is_some() {
+            return Err(ForgetError::Configured { route: route.to_owned() });
+        }
+        let mut removed = lock(&self.shared.removed);
+        let Some(at) = removed.iter().position(|removed| *removed.name == *route) else {
+            let removed = removed.iter().map(|removed| removed.name.to_string()).collect();
+            return Err(ForgetError::Unknown { route: route.to_owned(), removed });
+        };
+        lock(&self.shared.forgotten).push(removed.remove(at).name);
+        self.shared.bell.ring();
+        Ok(())
+    }
+
+    /// The thread that has ended though nobody has drained the routes: by a fault in hookgate.
+    pub(crate) fn fallen_thread(&self) -> Option<String> {
+        lock(&self.threads).as_ref().and_then(Threads::fallen)
+    }
+
     /// Hands nothing more out of the journal, and waits until deliveries in flight have ended and no event is left that is
     /// nowhere but in memory, or nothing can be done about it in time, at most for `timeout`; then ends the threads and
     /// has progress recorded. Blocks its thread meanwhile. To be called when nothing is offered any more, and before the
@@ -246,6 +295,13 @@ impl Drop for Routes {
 impl Shared {
     fn route(&self, name: &str) -> Option<&Arc<Route>> {
         self.routes.iter().find(|route| *route.name == *name)
+    }
+
+    /// See [`Route::give_up_before`].
+    fn give_up_before(&self, route: usize, to: Sequence) {
+        let route = &self.routes[route];
+        route.give_up_before(to);
+        self.pools[route.pool].wake_one();
     }
 
     fn add_offer_counts(&self) -> Arc<[OfferCounts]> {

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::lock::lock;
 use super::waiting::Waiting;
+use crate::event::Sequence;
 
 /// The parked events of one route, shared by its workers.
 #[derive(Debug, Default)]
@@ -57,6 +58,17 @@ impl Parked {
         heap.by_due = memory.into();
         self.count.store(heap.by_due.len(), SeqCst);
         durable.into_iter().map(|Reverse(entry)| entry.waiting).collect()
+    }
+
+    /// Takes the events of the journal before `to`.
+    pub(super) fn take_before(&self, to: Sequence) -> Vec<Waiting> {
+        let mut heap = lock(&self.events);
+        let entries = std::mem::take(&mut heap.by_due).into_vec().into_iter();
+        let (before, rest): (Vec<_>, Vec<_>) =
+            entries.partition(|Reverse(entry)| entry.waiting.sequence().is_some_and(|sequence| sequence < to));
+        heap.by_due = rest.into();
+        self.count.store(heap.by_due.len(), SeqCst);
+        before.into_iter().map(|Reverse(entry)| entry.waiting).collect()
     }
 
     /// When the next one is due.

@@ -22,10 +22,9 @@ use super::parked::Parked;
 use super::queue::{Bounded, Queue};
 use super::retry::{self, Reason, Verdict};
 use super::waiting::Waiting;
-use crate::config::{FromStart, RetryConfig, RouteConfig, WhenFull};
-use crate::event::{Event, Sequence};
+use crate::config::{BacklogConfig, FromStart, RetryConfig, RouteConfig, WhenFull};
+use crate::event::Event;
 use crate::failpoint;
-use crate::journal::ReadParked;
 
 /// One route.
 #[derive(Debug)]
@@ -35,6 +34,9 @@ pub(super) struct Route {
     pub(super) pool: usize,
     pub(super) when_full: WhenFull,
     pub(super) from_start: FromStart,
+    pub(super) backlog: BacklogConfig,
+    /// The sources that it takes from.
+    pub(super) sources: Vec<usize>,
     /// Events it may have parked in the journal before it waits.
     pub(super) max_parked: usize,
     /// Its side towards dispatch.
@@ -42,10 +44,10 @@ pub(super) struct Route {
     pub(super) counts: DeliveryCounts,
     /// Deliveries it may have at once, over all workers.
     pub(super) in_flight_max: usize,
-    retry: RetryConfig,
+    pub(super) retry: RetryConfig,
     filter: Option<Filter>,
-    queue: Queue,
-    parked: Parked,
+    pub(super) queue: Queue,
+    pub(super) parked: Parked,
     permits: Bounded,
     gate: Mutex<Gate>,
     /// How long the breaker has been open in all, the present outage excepted.
@@ -81,6 +83,8 @@ impl Route {
             pool: config.pool,
             when_full: config.when_full,
             from_start: config.from_start,
+            backlog: config.backlog,
+            sources: config.from.iter().map(|from| from.source).collect(),
             max_parked: config.max_parked,
             durable: Durable::new(bell),
             counts: DeliveryCounts::default(),
@@ -117,69 +121,6 @@ impl Route {
     /// Takes an event, for which room has been reserved.
     pub(super) fn push(&self, event: &Event) {
         self.queue.push(Waiting::new(event.clone(), None, self.outages()));
-    }
-
-    // Dispatch.
-
-    /// Whether there is a place, if not for every body. If not, dispatch is woken when there is.
-    pub(super) fn has_room(&self) -> bool {
-        self.queue.has_room(0) || {
-            self.durable.want(0);
-            self.queue.has_room(0)
-        }
-    }
-
-    /// Takes an event of the journal. `false` if there is no room; dispatch is woken when there is.
-    pub(super) fn take_from_journal(&self, sequence: Sequence, event: &Event) -> bool {
-        let has_room = self.reserve_for_journal(event);
-        if has_room {
-            self.queue.push(Waiting::new(event.clone(), Some(sequence), self.outages()));
-        }
-        has_room
-    }
-
-    /// Takes an event back that was parked in the journal, likewise. It goes out before those that were never tried.
-    pub(super) fn take_back(&self, place: Sequence, read: ReadParked, due: Instant) -> bool {
-        let has_room = self.reserve_for_journal(&read.event);
-        if has_room {
-            self.parked.park(Waiting::parked(read, place, self.outages()), due);
-        }
-        has_room
-    }
-
-    fn reserve_for_journal(&self, event: &Event) -> bool {
-        let bytes = event.body().len();
-        if !self.queue.reserve(bytes) {
-            self.durable.want(bytes);
-            if !self.queue.reserve(bytes) {
-                return false;
-            }
-            self.durable.want_nothing();
-        }
-        self.durable.hold();
-        true
-    }
-
-    /// An event is safe where it is parked now: its place is given back.
-    pub(super) fn parked_in_journal(&self, waiting: &Waiting) {
-        self.durable.let_go();
-        self.queue.release(waiting.bytes());
-        self.durable.offer_room(&self.queue);
-    }
-
-    /// An event could not be parked in the journal and keeps its place. The caller has to wake a worker of the pool.
-    pub(super) fn park_in_memory(&self, waiting: Waiting, due: Instant) {
-        self.parked.park(waiting, due);
-    }
-
-    /// What is kept of an event beside itself when it is parked in the journal.
-    pub(super) fn state_of(&self, waiting: &Waiting) -> Vec<u8> {
-        waiting.state(self.outages())
-    }
-
-    /// The longest an event waits for its next attempt.
-    pub(super) fn longest_backoff(&self) -> Duration {
-        self.retry.max
     }
 
     // Workers.
@@ -308,7 +249,7 @@ impl Route {
     }
 
     /// Whatever became of an event, it needs its place no more.
-    fn done(&self, waiting: &Waiting) {
+    pub(super) fn done(&self, waiting: &Waiting) {
         if let Some(sequence) = waiting.sequence() {
             self.durable.done(sequence);
         }
@@ -382,7 +323,7 @@ impl Route {
         }
     }
 
-    fn outages(&self) -> Duration {
+    pub(super) fn outages(&self) -> Duration {
         Duration::from_micros(self.outages_us.load(Ordering::Relaxed))
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -68,7 +68,9 @@ pub(super) fn start(
         source_names: config.origins().map(Into::into).zip(0..).collect(),
         routes,
         pools,
-        removed: OnceLock::new(),
+        removed: Mutex::default(),
+        forgotten: Mutex::default(),
+        refused_sources: config.sources.iter().map(|_| AtomicBool::new(false)).collect(),
         bell,
         dead,
         offer_counts: Mutex::default(),
@@ -101,6 +103,14 @@ impl Threads {
     /// The thread that was started for it.
     pub(super) fn add_dispatch(&mut self, thread: JoinHandle<Dispatch>) {
         self.dispatch = Some(thread);
+    }
+
+    /// A thread that has ended though none was asked to: by a fault in hookgate.
+    pub(super) fn fallen(&self) -> Option<String> {
+        let others = self.disk.iter().find(|thread| thread.is_finished()).map(JoinHandle::thread);
+        let dispatch = self.dispatch.iter().find(|thread| thread.is_finished()).map(JoinHandle::thread);
+        let worker = self.workers.iter().find(|thread| thread.is_finished()).map(JoinHandle::thread);
+        dispatch.or(others).or(worker).map(|thread| thread.name().unwrap_or("thread").to_owned())
     }
 
     /// Waits until nothing is left, or nothing can be done about what is left, or the time is up; then ends the threads.

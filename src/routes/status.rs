@@ -1,12 +1,12 @@
 //! What can be seen of a route from outside.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use super::Shared;
 use super::counts::FAILURES;
+use super::lock::lock;
 use super::route::Route;
+use super::{Removed, Shared};
 use crate::counters::{LATENCY_BOUNDS_US, Latencies, SharedCounter};
-use crate::event::Sequence;
 
 /// A route at one moment. Its numbers are read one after the other, not all at once.
 #[derive(Debug, Clone)]
@@ -14,7 +14,8 @@ pub(crate) struct RouteStatus {
     pub(crate) name: String,
     /// The name of its pool.
     pub(crate) pool: String,
-    /// It is no more configured, and the journal keeps what it has not delivered. Only its name and its lag say anything.
+    /// It is no more configured, and the journal keeps what it has not delivered. Only its name, its lag,
+    /// its parked events and its backlog say anything.
     pub(crate) removed: bool,
     pub(crate) paused: bool,
     pub(crate) breaker_open: bool,
@@ -30,9 +31,16 @@ pub(crate) struct RouteStatus {
     pub(crate) in_flight: usize,
     /// How long the oldest of them has been here, or at most how long; `None` if there are none.
     pub(crate) oldest_undelivered: Option<Duration>,
-    /// How far it is behind the end of the journal, in sequences: it does not match all of them. How long it is behind says
-    /// [`RouteStatus::oldest_undelivered`].
+    /// How far it is behind the end of the journal, in sequences: it does not match all of them.
     pub(crate) lag: u64,
+    /// How old the oldest event in the journal is that it has come to, is not done with and has not parked.
+    pub(crate) lag_age: Option<Duration>,
+    /// Bytes of the journal from the first event that it needs, parked ones included, to the end.
+    pub(crate) backlog: u64,
+    /// How far it may be; `None` for a route that is removed.
+    pub(crate) backlog_limit: Option<u64>,
+    /// Events that it went without because it was further behind.
+    pub(crate) given_up: u64,
     /// Events that matched, whatever became of them.
     pub(crate) offered: u64,
     /// Events it went without for want of room.
@@ -55,13 +63,13 @@ impl RouteStatus {
     pub(super) fn all(shared: &Shared) -> Vec<Self> {
         let now = Instant::now();
         let configured = shared.routes.iter().enumerate().map(|(at, route)| Self::of(shared, at, route, now));
-        let removed = shared.removed.get().into_iter().flatten();
-        configured.chain(removed.map(|(name, position)| Self::of_removed(shared, name, *position))).collect()
+        let removed = lock(&shared.removed);
+        configured.chain(removed.iter().map(|removed| Self::of_removed(shared, removed))).collect()
     }
 
-    fn of_removed(shared: &Shared, name: &str, position: Sequence) -> Self {
+    fn of_removed(shared: &Shared, removed: &Removed) -> Self {
         Self {
-            name: name.to_owned(),
+            name: removed.name.to_string(),
             pool: String::new(),
             removed: true,
             paused: false,
@@ -69,10 +77,14 @@ impl RouteStatus {
             queued_events: 0,
             queued_bytes: 0,
             waiting: 0,
-            parked: 0,
+            parked: removed.parked,
             in_flight: 0,
             oldest_undelivered: None,
-            lag: shared.bell.end().0.saturating_sub(position.0),
+            lag: shared.bell.end().0.saturating_sub(removed.position.0),
+            lag_age: None,
+            backlog: removed.backlog,
+            backlog_limit: None,
+            given_up: 0,
             offered: 0,
             dropped: 0,
             refused: 0,
@@ -100,6 +112,10 @@ impl RouteStatus {
             in_flight: route.in_flight(),
             oldest_undelivered: route.oldest_age(now),
             lag: route.durable.lag(),
+            lag_age: route.durable.lag_age(SystemTime::now()),
+            backlog: route.durable.backlog(),
+            backlog_limit: Some(route.backlog.size),
+            given_up: route.counts.given_up.get(),
             offered: 0,
             dropped: 0,
             refused: 0,

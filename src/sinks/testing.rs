@@ -37,6 +37,7 @@ pub(super) fn route(to: SinkConfig) -> RouteConfig {
         queue: QueueConfig { events: 1000, bytes: 1 << 20 },
         when_full: WhenFull::Refuse,
         from_start: crate::config::FromStart::Now,
+        backlog: crate::config::BacklogConfig { size: 1 << 30, when_full: crate::config::BacklogFull::RefuseSource },
         retry: RetryConfig {
             attempts: 1,
             first: Duration::from_secs(1),

@@ -167,7 +167,9 @@ fn a_second_process_on_the_directory_is_told_who_has_it() {
 fn a_full_journal_refuses_says_so_and_recovers_when_its_routes_have_caught_up() {
     let (processor, up) = Processor::down();
     let keys = "max_size = \"8MiB\"\nsegment_size = \"1MiB\"\nretain = { age = \"1s\", size = \"1MiB\" }\n";
-    let gateway = Gateway::start_prepared(&config(&processor.url("/"), PROBE_OFTEN), |dir| {
+    // Its own limit would otherwise be reached first.
+    let route_keys = format!("{PROBE_OFTEN}\nbacklog = {{ size = \"8191KiB\" }}");
+    let gateway = Gateway::start_prepared(&config(&processor.url("/"), &route_keys), |dir| {
         let file = dir.join("hookgate.toml");
         let text = std::fs::read_to_string(&file).unwrap();
         std::fs::write(&file, text.replace("dir = \"data\"\n", &format!("dir = \"data\"\n{keys}"))).unwrap();

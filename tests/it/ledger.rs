@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::client::{Client, request};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, PATIENCE};
 use crate::processor::Processor;
 
 /// The ids of the events that were answered with success.
@@ -55,8 +56,20 @@ impl Ledger {
         (0..CLIENTS).map(|number| thread::spawn(client(number))).collect()
     }
 
-    /// To be called when the gateway has nothing left to do.
+    /// Waits, if it must, until every acknowledged event is taken or dead: a gauge may be looked at while an event is on its
+    /// way from one to another.
     pub fn balance(&self, gateway: &Gateway, processor: &Processor) -> Balance {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let balance = self.balance_now(gateway, processor);
+            if balance.lost.is_empty() || Instant::now() > until {
+                return balance;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn balance_now(&self, gateway: &Gateway, processor: &Processor) -> Balance {
         let acknowledged = self.0.lock().unwrap();
         let mut done: BTreeSet<String> = processor.taken().iter().map(|delivery| id_of(&delivery.body)).collect();
         done.extend(dead(gateway));
@@ -80,8 +93,9 @@ impl Balance {
 
 /// Waits until every event is delivered or dead.
 pub fn settled(gateway: &Gateway) {
-    gateway.wait_for_metric("hookgate_route_lag", &["route=\"r\""], 0.0);
-    gateway.wait_for_metric("hookgate_route_events", &["route=\"r\""], 0.0);
+    for gauge in ["hookgate_route_lag", "hookgate_route_events", "hookgate_route_parked"] {
+        gateway.wait_for_metric(gauge, &["route=\"r\""], 0.0);
+    }
 }
 
 /// The ids in its dead letters. A line that was cut off by a kill is none.

@@ -43,6 +43,8 @@ mod keeps_its_limits;
 
 mod keeps_what_it_acknowledged;
 
+mod limits_a_forgotten_routes_backlog;
+
 mod limits_who_may_send;
 
 mod looks_into_the_journal;

@@ -2,6 +2,8 @@
 
 mod auth;
 
+mod backlog;
+
 mod condition;
 
 mod duplicates;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::backlog::{backlog, from_start};
 use super::condition::conditions;
 use super::gateway::LARGEST_SIZE;
 use super::names::Names;
@@ -13,13 +14,15 @@ use crate::config::nearest::nearest;
 use crate::config::node::Node;
 use crate::config::table::Table;
 use crate::config::{
-    Ack, BreakerConfig, From, FromStart, QueueConfig, RetryConfig, RouteConfig, SinkConfig, TypePattern, WhenFull,
+    Ack, BreakerConfig, From, FromStart, JournalConfig, QueueConfig, RetryConfig, RouteConfig, SinkConfig, TypePattern,
+    WhenFull,
 };
 
 /// What routes are built on.
 pub(in crate::config) struct Surroundings<'s, 'd> {
     pub(in crate::config) sources: &'s Sources<'d>,
     pub(in crate::config) pools: &'s Pools<'d>,
+    pub(in crate::config) journal: &'s JournalConfig,
 }
 
 /// Reads the routes of all files and checks them against each other.
@@ -47,8 +50,11 @@ fn route<'d>(mut table: Table<'d>, names: &mut Names<'d>, around: &Surroundings<
     if let Some(node) = table.get("when_full") {
         warn_if_all_waits(&node, &from, around.sources);
     }
-    let from_start = table.get("from_start");
-    let from_start = from_start.and_then(|node| node.choice(&[("now", FromStart::Now), ("oldest", FromStart::Oldest)]));
+    if let Some(node) = table.get("backlog") {
+        warn_if_none_waits(&node, &from, around.sources);
+    }
+    let backlog = backlog(table.get("backlog"), around.journal);
+    let from_start = table.get("from_start").and_then(|node| from_start(&node));
     let retry = retry(table.get("retry"));
     let max_parked = table.get("max_parked").and_then(|node| node.number(1..=10_000_000)).unwrap_or(100_000) as usize;
     let breaker = breaker(table.get("breaker"));
@@ -66,6 +72,7 @@ fn route<'d>(mut table: Table<'d>, names: &mut Names<'d>, around: &Surroundings<
         max_rate,
         queue,
         when_full: when_full.unwrap_or(WhenFull::Drop),
+        backlog,
         from_start: from_start.unwrap_or(FromStart::Now),
         retry,
         max_parked,
@@ -143,6 +150,17 @@ fn warn_if_all_waits(node: &Node<'_>, from: &[From], sources: &Sources<'_>) {
         node.spot.warn(
             "this concerns only sources with ack = \"memory\", and the route takes from none: its events wait in the journal",
             "leave it out",
+        );
+    }
+}
+
+/// What is only in memory never waits in the journal.
+fn warn_if_none_waits(node: &Node<'_>, from: &[From], sources: &Sources<'_>) {
+    let is_memory = |from: &From| sources.configs.get(from.source).is_some_and(|it| it.ack == Ack::Memory);
+    if !from.is_empty() && from.iter().all(is_memory) {
+        node.spot.warn(
+            "this concerns only sources with ack = \"durable\", and the route takes from none: nothing waits in the journal",
+            "leave it out; `queue` bounds what waits in memory",
         );
     }
 }

@@ -6,7 +6,8 @@ use http::{HeaderName, StatusCode};
 
 use super::{assert_mistake, config, route, source};
 use crate::config::{
-    Comparison, Fill, From, FromStart, HttpAuth, Number, RouteConfig, Scalar, SinkConfig, Test, TypePattern, WhenFull,
+    BacklogConfig, BacklogFull, Comparison, Fill, From, FromStart, HttpAuth, Number, RouteConfig, Scalar, SinkConfig,
+    Test, TypePattern, WhenFull,
 };
 
 fn read_route(keys: &str) -> RouteConfig {
@@ -109,6 +110,42 @@ fn a_list_of_types_is_not_empty() {
     let text = |types: &str| route("").replace("source = \"a\" }", &format!("source = \"a\", types = {types} }}"));
     assert_mistake(&text("[]"), 7, "the list is empty", "leave the key out");
     assert_mistake(&text("[\"\"]"), 7, "the value is empty", "at least one character");
+}
+
+#[test]
+fn a_backlog_is_half_of_the_journal_unless_said_otherwise() {
+    assert_eq!(read_route("").backlog, BacklogConfig { size: 50 << 30, when_full: BacklogFull::RefuseSource });
+    let text = format!("{}[journal]\nmax_size = \"8GiB\"", route("backlog = { when_full = \"drop_oldest\" }"));
+    let backlog = BacklogConfig { size: 4 << 30, when_full: BacklogFull::DropOldest };
+    assert_eq!(config(&text).routes[0].backlog, backlog);
+    assert_eq!(read_route("backlog = { size = \"20GiB\" }").backlog.size, 20 << 30);
+}
+
+#[test]
+fn a_backlog_has_a_size_that_the_journal_can_hold_and_a_way_to_be_full() {
+    assert_mistake(&route("backlog = { size = \"100GiB\" }"), 8, "full before this is", "\"100GiB\"");
+    assert_mistake(&route("backlog = { size = 5 }"), 8, "needs a unit", "\"5B\"");
+    assert_mistake(&route("backlog = \"20GiB\""), 8, "must be a table", "{ key = value");
+    assert_mistake(&route("backlog = { max_size = \"1GiB\" }"), 8, "unknown key `max_size`", "size, when_full");
+    assert_mistake(&route("backlog = { when_full = \"drop\" }"), 8, "not known", "\"drop_oldest\"");
+}
+
+#[test]
+fn a_backlog_is_for_events_in_the_journal() {
+    let text = route("backlog = { size = \"1GiB\" }");
+    let warnings = config(&text).warnings;
+    assert_eq!((warnings.len(), warnings[0].line), (1, 8));
+    assert!(warnings[0].what.contains("nothing waits in the journal"), "{}", warnings[0]);
+    assert!(config(&text.replace("ack = \"memory\"", "ack = \"durable\"")).warnings.is_empty());
+}
+
+#[test]
+fn a_new_route_may_start_at_a_time() {
+    let FromStart::At(time) = read_route("from_start = \"2026-11-25T08:30:00Z\"").from_start else { panic!("no time") };
+    assert_eq!(humantime::format_rfc3339_seconds(time).to_string(), "2026-11-25T08:30:00Z");
+    for wrong in ["2026-11-25", "2026-11-25T08:30:00+01:00", "2026-13-25T08:30:00Z", "5m"] {
+        assert_mistake(&route(&format!("from_start = \"{wrong}\"")), 8, "not a time", "2026-11-25T08:30:00Z");
+    }
 }
 
 #[test]

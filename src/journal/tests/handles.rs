@@ -1,13 +1,14 @@
 //! The journal with its threads: on a real disk, through the handles that the other rooms hold.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::LocalSet;
 
 use super::{event, number_of, settings};
 use crate::event::Sequence;
-use crate::journal::{Entrance, Journal, JournalError, Outcome, RouteProgress};
+use crate::journal::{Entrance, Journal, JournalError, Outcome, Parked, RouteProgress};
 use crate::refusal::Refusal;
 
 /// As an io thread runs.
@@ -174,5 +175,57 @@ fn a_closed_journal_refuses() {
         journal.close();
         assert_eq!(receipt.await, Outcome::Safe(Sequence(1)), "what was handed over is kept");
         assert!(matches!(submit(&entrance, 2).await, Outcome::Refused(_)));
+    });
+}
+
+fn parked(route: &str) -> Parked {
+    let (route, state, event) = (route.into(), Vec::new(), event(7));
+    Parked { route, due_ms: 77, attempts: 3, original: None, replaces: None, state, event, told: None }
+}
+
+#[test]
+fn a_route_that_was_forgotten_is_not_there_after_a_crash() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = Journal::open(&settings(dir.path())).unwrap();
+    let progress = RouteProgress { position: Sequence(1), done: vec![9; 3] };
+    journal.save_progress(vec![("kept".into(), progress.clone()), ("gone".into(), progress.clone())], Vec::new());
+    journal.park(["kept", "gone", "gone"].map(parked).into());
+    while journal.take_park_outcomes().is_empty() {
+        std::thread::yield_now();
+    }
+    journal.forget(&"gone".into());
+    on_io_thread(async {
+        assert!(matches!(submit(&journal.entrance(), 0).await, Outcome::Safe(_)));
+    });
+    // As a crash leaves it, without the checkpoint of a clean end.
+    let copy = tempfile::tempdir().unwrap();
+    std::fs::create_dir(copy.path().join("segments")).unwrap();
+    for file in std::fs::read_dir(dir.path().join("segments")).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), copy.path().join("segments").join(file.file_name())).unwrap();
+    }
+    let (_journal, recovered) = Journal::open(&settings(copy.path())).unwrap();
+    assert_eq!(recovered.progress, [("kept".into(), progress)]);
+    assert_eq!(
+        recovered.parked.iter().map(|open| (&*open.route, open.sequence)).collect::<Vec<_>>(),
+        [("kept", Sequence(1))]
+    );
+}
+
+#[test]
+fn a_thread_that_breaks_down_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = Journal::open(&settings(dir.path())).unwrap();
+    assert_eq!(journal.fallen_thread(), None);
+    journal.reader().on_published(Arc::new(|| panic!("as the test wants it")));
+    on_io_thread(async {
+        assert!(matches!(submit(&journal.entrance(), 0).await, Outcome::Safe(_)));
+    });
+    while journal.fallen_thread().is_none() {
+        std::thread::yield_now();
+    }
+    assert_eq!(journal.fallen_thread().as_deref(), Some("journal"));
+    on_io_thread(async {
+        assert_eq!(submit(&journal.entrance(), 1).await, Outcome::Refused(Refusal::JournalFailed));
     });
 }

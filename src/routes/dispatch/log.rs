@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::event::{Event, Sequence};
 use crate::journal::{ParkOutcome, Parked, ReadParked};
@@ -18,6 +19,15 @@ pub(crate) trait Log: Send + 'static {
     /// The lowest sequence that is not yet safe.
     fn end(&self) -> Sequence;
 
+    /// Bytes between `from` and the end, about.
+    fn bytes_from(&self, from: Sequence) -> u64;
+
+    /// The first sequence from which on there are no more than so many bytes, by the same measure.
+    fn last_bytes(&self, bytes: u64) -> Sequence;
+
+    /// A place before the first event that was received at `time` or later, not far from it.
+    fn begins_before(&self, time: SystemTime) -> Sequence;
+
     /// Records progress of some routes, and parked events that are done, with the next batch that is written. Nobody waits
     /// for it.
     fn save(&mut self, progress: Vec<(Arc<str>, Progress)>, settled: Vec<Sequence>);
@@ -30,6 +40,9 @@ pub(crate) trait Log: Send + 'static {
 
     /// An event that is parked and not done. May block for reading files.
     fn read_parked(&mut self, place: Sequence) -> Result<ReadParked, LogError>;
+
+    /// Keeps nothing more of a route that is no more, nor of its parked events.
+    fn forget(&mut self, route: &Arc<str>);
 
     /// No route needs anything before this.
     fn release_before(&mut self, lowest: Sequence);

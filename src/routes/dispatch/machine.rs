@@ -6,9 +6,11 @@ use std::sync::Arc;
 use super::block::{Block, Blocks};
 use super::log::{Log, LogError};
 use super::parked::ParkedEvents;
+use super::removed::RemovedRoutes;
 use crate::event::{Event, Sequence};
 use crate::journal::{OpenParked, ParkOutcome, Parked, ReadParked};
 use crate::routes::Progress;
+use crate::routes::durable::Stand;
 use crate::routes::position::Position;
 
 /// The entrances of the routes, which are known by their index.
@@ -40,8 +42,11 @@ pub(super) trait Outlets {
     /// Hands an event to a route that was parked in the journal. `false` if it has no room; dispatch looks again when it has.
     fn push_parked(&mut self, route: usize, place: Sequence, read: ReadParked) -> bool;
 
-    /// Shows where a route stands, and how many events it has parked in the journal that are not due.
-    fn stands_at(&mut self, route: usize, position: Sequence, parked: usize);
+    /// Shows where a route stands.
+    fn stands_at(&mut self, route: usize, stand: Stand);
+
+    /// The route goes without an event that it matches and was not handed.
+    fn gave_up(&mut self, route: usize, sequence: Sequence);
 
     /// Wakes workers for what was pushed.
     fn wake_workers(&mut self);
@@ -52,10 +57,8 @@ pub(super) trait Outlets {
 pub(super) struct Machine {
     /// By route.
     lanes: Vec<Lane>,
-    /// Progress of routes that are no more. It is kept, and holds what it has not passed, until the route comes back.
-    removed: Vec<(Arc<str>, Progress)>,
-    /// Parked events of such routes. They are kept too.
-    orphans: BTreeSet<Sequence>,
+    /// Routes that are no more. What they are not done with is kept until they come back or are forgotten.
+    removed: RemovedRoutes,
     /// Parked events that are done, since it was recorded last.
     settled: Vec<Sequence>,
     blocks: Blocks,
@@ -91,6 +94,8 @@ struct Lane {
     takes: bool,
     /// The journal could not be read where it stands.
     is_stuck: bool,
+    /// The route goes without what it matches before this.
+    given_up_before: Sequence,
 }
 
 /// What a turn came to.
@@ -123,11 +128,11 @@ impl Machine {
             moved: true,
             takes: false,
             is_stuck: false,
+            given_up_before: Sequence(0),
         };
         let mut machine = Self {
             lanes: routes.into_iter().map(lane).collect(),
-            removed,
-            orphans: BTreeSet::new(),
+            removed: RemovedRoutes::new(removed),
             settled: Vec::new(),
             blocks: Blocks::default(),
             order: Vec::new(),
@@ -141,9 +146,7 @@ impl Machine {
                     // The record of the progress may have been lost that says so.
                     lane.begun.extend(original.filter(|original| *original >= lane.position.next()));
                 }
-                None => {
-                    machine.orphans.insert(sequence);
-                }
+                None => machine.removed.park(route, sequence),
             }
         }
         machine
@@ -189,7 +192,7 @@ impl Machine {
             rest = &rest[together..];
         }
         for (at, lane) in lanes.iter().enumerate() {
-            outlets.stands_at(at, lane.position.lowest(), lane.parked.waiting());
+            outlets.stands_at(at, lane.stand());
         }
         outlets.wake_workers();
         blocks.retain(|block| lanes.iter().any(|lane| block.holds(lane.position.next())));
@@ -215,8 +218,7 @@ impl Machine {
 
     fn note(&mut self, outcome: &ParkOutcome, outlets: &mut impl Outlets) {
         let Some((at, lane)) = self.lanes.iter_mut().enumerate().find(|(_, lane)| lane.name == outcome.route) else {
-            self.orphans.extend(outcome.place);
-            return;
+            return outcome.place.into_iter().for_each(|place| self.removed.park(Arc::clone(&outcome.route), place));
         };
         match (outcome.place, outcome.replaces) {
             (Some(place), replaced) => {
@@ -236,6 +238,22 @@ impl Machine {
     /// Routes that stand where the journal could not be read try to.
     pub(super) fn try_again(&mut self) {
         self.lanes.iter_mut().for_each(|lane| lane.is_stuck = false);
+    }
+
+    /// Lets a route pass its events before `to`, and drops those that are parked there. What is handed out already is passed
+    /// when the route is done with it. Returns the places of those that were dropped.
+    pub(super) fn give_up_before(&mut self, route: usize, to: Sequence) -> Vec<Sequence> {
+        let lane = &mut self.lanes[route];
+        lane.given_up_before = lane.given_up_before.max(to);
+        let dropped = lane.parked.drop_before(to);
+        lane.moved |= !dropped.is_empty();
+        self.settled.extend(&dropped);
+        dropped
+    }
+
+    /// Holds nothing any more for a route that is no more.
+    pub(super) fn forget(&mut self, route: &str) {
+        self.removed.forget(route);
     }
 
     /// Whether there may be progress to record.
@@ -265,14 +283,22 @@ impl Machine {
             lane.save(progress)
         };
         let lanes: Vec<_> = self.lanes.iter_mut().map(take).collect();
-        lanes.into_iter().chain(self.removed.iter().cloned()).collect()
+        lanes.into_iter().chain(self.removed.progress()).collect()
     }
 
     /// The lowest sequence that some route, removed or not, is not done with. `None` without any route.
     pub(super) fn lowest(&self) -> Option<Sequence> {
-        let removed = self.removed.iter().map(|(_, progress)| progress.position());
-        let parked = self.lanes.iter().filter_map(|lane| lane.parked.lowest()).chain(self.orphans.first().copied());
-        self.lanes.iter().map(|lane| lane.position.lowest()).chain(removed).chain(parked).min()
+        self.lanes.iter().map(|lane| lane.stand().holds_from).chain(self.removed.lowest()).min()
+    }
+
+    /// Where each route stands, in their order.
+    pub(super) fn stands(&self) -> impl Iterator<Item = Stand> {
+        self.lanes.iter().map(Lane::stand)
+    }
+
+    /// Likewise, those that are no more.
+    pub(super) fn removed(&self) -> &RemovedRoutes {
+        &self.removed
     }
 
     /// Chooses the routes that read in this turn, the one furthest behind first.
@@ -282,9 +308,10 @@ impl Machine {
             if lane.position.next() >= end || lane.is_stuck {
                 continue;
             }
-            if lane.position.is_full() || lane.parked.len() >= lane.max_parked {
+            let gives_up = lane.position.next() < lane.given_up_before;
+            if !gives_up && lane.is_full() {
                 outlets.await_room(at);
-            } else if outlets.has_room(at) {
+            } else if gives_up || outlets.has_room(at) {
                 lane.takes = true;
                 self.order.push(at);
             }
@@ -324,6 +351,17 @@ fn offer(block: &Block, from: Sequence, lanes: &mut [Lane], matches: &mut Vec<us
 }
 
 impl Lane {
+    fn stand(&self) -> Stand {
+        let position = self.position.lowest();
+        let holds_from = self.parked.lowest().map_or(position, |parked| parked.min(position));
+        Stand { position, holds_from, parked: self.parked.waiting() }
+    }
+
+    /// It takes nothing new, whatever room it has.
+    fn is_full(&self) -> bool {
+        self.position.is_full() || self.parked.len() >= self.max_parked
+    }
+
     fn is_due(&self, sequence: Sequence) -> bool {
         self.takes
             && sequence >= self.position.next()
@@ -365,7 +403,12 @@ impl Lane {
     }
 
     fn take(&mut self, route: usize, sequence: Sequence, event: &Event, outlets: &mut impl Outlets) {
-        if self.position.is_full() {
+        if sequence < self.given_up_before {
+            outlets.gave_up(route, sequence);
+            self.moved = true;
+            return self.position.pass(sequence.next());
+        }
+        if self.is_full() {
             outlets.await_room(route);
             self.takes = false;
         } else {

@@ -14,6 +14,10 @@
 //! handed out when it is due, so that it holds neither its place nor the segment it came in. What a route is done with is recorded in the journal
 //! now and then, and a route goes on from there when the process starts again: what was not recorded comes again.
 
+mod ages;
+
+mod begin;
+
 mod bell;
 
 mod block;
@@ -27,6 +31,8 @@ mod machine;
 mod outlets;
 
 mod parked;
+
+mod removed;
 
 mod thread;
 

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::ages::Ages;
 use super::clock::Clock;
 use super::machine::Outlets;
 use crate::event::{Event, Sequence};
 use crate::journal::{Parked, ReadParked};
 use crate::routes::Shared;
 use crate::routes::counts::OfferCounts;
+use crate::routes::durable::Stand;
 use crate::routes::waiting::Waiting;
 
 /// All routes.
@@ -20,6 +22,8 @@ pub(super) struct Queues {
     counts: Arc<[OfferCounts]>,
     /// Pools that were given something since the last wake.
     given: Vec<bool>,
+    /// By route.
+    ages: Vec<Ages>,
     /// Events that are being parked, by route and place, and when they are due. They hold their places in the queues.
     held: HashMap<(usize, Sequence), (Waiting, Instant)>,
     clock: Clock,
@@ -28,7 +32,8 @@ pub(super) struct Queues {
 impl Queues {
     pub(super) fn new(shared: Arc<Shared>, counts: Arc<[OfferCounts]>, clock: Clock) -> Self {
         let given = vec![false; shared.pools.len()];
-        Self { shared, counts, given, held: HashMap::new(), clock }
+        let ages = shared.routes.iter().map(|_| Ages::default()).collect();
+        Self { shared, counts, given, ages, held: HashMap::new(), clock }
     }
 
     /// Whether a route has something that was not taken.
@@ -50,6 +55,7 @@ impl Outlets for Queues {
     }
 
     fn push(&mut self, route: usize, sequence: Sequence, event: &Event) -> bool {
+        self.ages[route].note(sequence, event);
         let to = &self.shared.routes[route];
         let taken = to.take_from_journal(sequence, event);
         if taken {
@@ -108,8 +114,13 @@ impl Outlets for Queues {
         taken
     }
 
-    fn stands_at(&mut self, route: usize, position: Sequence, parked: usize) {
-        self.shared.routes[route].durable.stands_at(position, parked);
+    fn stands_at(&mut self, route: usize, stand: Stand) {
+        self.shared.routes[route].durable.stands_at(stand, self.ages[route].since(stand.position));
+    }
+
+    fn gave_up(&mut self, route: usize, _: Sequence) {
+        self.counts[route].offered.increment();
+        self.shared.routes[route].counts.given_up.increment();
     }
 
     fn wake_workers(&mut self) {

@@ -42,6 +42,21 @@ impl ParkedEvents {
         self.waiting.pop();
     }
 
+    /// The route goes without those before `to` that were not handed out.
+    pub(super) fn drop_before(&mut self, to: Sequence) -> Vec<Sequence> {
+        if self.lowest().is_none_or(|lowest| lowest >= to) {
+            return Vec::new();
+        }
+        let waiting = std::mem::take(&mut self.waiting).into_vec().into_iter();
+        let (before, rest): (Vec<_>, Vec<_>) = waiting.partition(|Reverse((_, place))| *place < to);
+        self.waiting = rest.into();
+        let dropped: Vec<_> = before.into_iter().map(|Reverse((_, place))| place).collect();
+        for place in &dropped {
+            self.open.remove(place);
+        }
+        dropped
+    }
+
     /// It cannot be read and is due later.
     pub(super) fn put_off(&mut self, due_ms: u64) {
         if let Some(Reverse((_, place))) = self.waiting.pop() {

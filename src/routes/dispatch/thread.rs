@@ -5,25 +5,29 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::begin::begin;
 use super::bell::Bell;
 use super::clock::Clock;
 use super::log::{Log, LogError};
 use super::machine::{Machine, Start};
 use super::outlets::Queues;
-use crate::config::FromStart;
 use crate::event::Sequence;
 use crate::failpoint;
 use crate::journal::OpenParked;
+use crate::routes::backlog::{Backlogs, GiveUp};
 use crate::routes::counts::OfferCounts;
 use crate::routes::error::RoutesError;
+use crate::routes::lock::lock;
 use crate::routes::position::WINDOW;
-use crate::routes::{Progress, Shared};
+use crate::routes::{Progress, Removed, Shared};
 
 /// All that dispatch consists of. It belongs to its thread, and when that has ended to whoever drains the routes.
 pub(in crate::routes) struct Dispatch {
     machine: Machine,
     log: Box<dyn Log>,
     queues: Queues,
+    backlogs: Backlogs,
+    shared: Arc<Shared>,
     bell: Arc<Bell>,
     clock: Clock,
     /// When the next parked event is due that a route waits for.
@@ -48,26 +52,12 @@ impl Dispatch {
     ) -> Self {
         let mut saved: HashMap<Arc<str>, Progress> = saved.into_iter().collect();
         let end = log.end();
-        let start = |from| match from {
-            FromStart::Now => Progress::at(end),
-            FromStart::Oldest => Progress::at(Sequence(0)),
-        };
-        let place = |route: &Arc<crate::routes::route::Route>| {
-            let progress = saved.remove(&*route.name).unwrap_or_else(|| start(route.from_start));
-            route.durable.stands_at(progress.position(), 0);
+        let mut place = |route: &Arc<crate::routes::route::Route>| {
+            let progress =
+                saved.remove(&*route.name).unwrap_or_else(|| begin(&route.name, route.from_start, &mut *log));
             Start { name: Arc::clone(&route.name), progress, max_parked: route.max_parked }
         };
-        let routes: Vec<_> = shared.routes.iter().map(place).collect();
-        let mut removed: Vec<_> = saved.into_iter().collect();
-        removed.sort_by(|(a, _), (b, _)| a.cmp(b));
-        let _ = shared.removed.set(removed.iter().map(|(name, it)| (Arc::clone(name), it.position())).collect());
-        for (route, progress) in &removed {
-            tracing::warn!(
-                %route,
-                position = progress.position().0,
-                "the route is no more configured, and the journal keeps what it has not delivered until it is again"
-            );
-        }
+        let routes: Vec<_> = shared.routes.iter().map(&mut place).collect();
         let now = Instant::now();
         let clock = Clock::start();
         for parked in &mut parked {
@@ -76,24 +66,40 @@ impl Dispatch {
                 parked.due_ms = parked.due_ms.min(clock.ms(now + route.longest_backoff()));
             }
         }
-        let mut machine = Machine::new(routes, removed, parked, WINDOW);
+        let mut machine = Machine::new(routes, saved.into_iter().collect(), parked, WINDOW);
         let bell = Arc::clone(&shared.bell);
         bell.show_end(end);
+        for (route, stand) in shared.routes.iter().zip(machine.stands()) {
+            route.durable.stands_at(stand, None);
+        }
+        *lock(&shared.removed) = machine.removed().stands().map(|(route, stand)| Removed::new(route, stand)).collect();
+        for Removed { name, position, parked, .. } in &*lock(&shared.removed) {
+            tracing::warn!(
+                route = %name,
+                position = position.0,
+                parked,
+                "the route is no more configured, and the journal keeps what it has not delivered until it is again, or is \
+                 forgotten: hookgate route forget {name}"
+            );
+        }
         log.save(machine.take_all(), Vec::new());
-        let queues = Queues::new(Arc::clone(shared), counts, clock);
-        let released = Sequence(0);
-        Self {
+        let mut dispatch = Self {
             machine,
             log,
-            queues,
+            queues: Queues::new(Arc::clone(shared), counts, clock),
+            backlogs: Backlogs::new(shared),
+            shared: Arc::clone(shared),
             bell,
             clock,
             next_due: None,
             saved_at: now,
             all_saved_at: now,
-            released,
+            released: Sequence(0),
             again: None,
-        }
+        };
+        // Before anything is accepted: a backlog that was full is full.
+        dispatch.look_behind(now);
+        dispatch
     }
 
     /// Starts the thread. It ends when [`Bell::stop`] is called, and gives back what it worked with.
@@ -111,8 +117,10 @@ impl Dispatch {
             if self.bell.is_stopping() {
                 return self;
             }
-            let more = self.turn();
+            self.forget();
+            let mut more = self.turn();
             let now = Instant::now();
+            more |= self.look_behind(now);
             self.save_if_due(now);
             if !more {
                 self.sleep();
@@ -129,6 +137,7 @@ impl Dispatch {
 
     /// Records all there is to record.
     pub(in crate::routes) fn finish(&mut self) {
+        self.forget();
         self.machine.collect(&mut *self.log, &mut self.queues);
         self.log.save(self.machine.take_all(), self.machine.take_settled());
         self.release();
@@ -149,6 +158,31 @@ impl Dispatch {
             None => {}
         }
         turn.more
+    }
+
+    /// Looks how far routes are behind, and has them go without what they may not keep. `true` if there was something.
+    fn look_behind(&mut self, now: Instant) -> bool {
+        let given_up = self.backlogs.look(&*self.log, now);
+        for GiveUp { route, before } in &given_up {
+            self.shared.give_up_before(*route, *before);
+            let dropped = self.machine.give_up_before(*route, *before);
+            self.shared.routes[*route].counts.given_up.add(dropped.len() as u64);
+        }
+        !given_up.is_empty()
+    }
+
+    /// Lets go of what is kept for routes that were asked to be forgotten.
+    fn forget(&mut self) {
+        let forgotten = std::mem::take(&mut *lock(&self.shared.forgotten));
+        for route in &forgotten {
+            self.machine.forget(route);
+            self.log.forget(route);
+        }
+        if !forgotten.is_empty() {
+            // With what else was done, or it would be let go before it is known to be done.
+            self.save(Instant::now());
+            self.release();
+        }
     }
 
     fn cannot_read(&mut self, error: &LogError) {
@@ -191,7 +225,7 @@ impl Dispatch {
 
     /// Sleeps until there is something to read, to hand out or to record.
     fn sleep(&mut self) {
-        let until = [self.again.map(|(at, _)| at), self.next_due].into_iter().flatten().min();
+        let until = [self.again.map(|(at, _)| at), self.next_due, self.backlogs.due()].into_iter().flatten().min();
         if self.machine.has_moved() {
             // There will be something to record: what is done until then is found then.
             let due = self.saved_at + SAVE_EVERY;

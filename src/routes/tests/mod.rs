@@ -27,8 +27,8 @@ use tokio::sync::Semaphore;
 
 use super::*;
 use crate::config::{
-    BreakerConfig, ForwardedHeader, From, FromStart, GatewayConfig, JournalConfig, PoolConfig, QueueConfig,
-    RetainConfig, RetryConfig, RouteConfig, SinkConfig, TypePattern, WhenFull,
+    BacklogConfig, BacklogFull, BreakerConfig, ForwardedHeader, From, FromStart, GatewayConfig, JournalConfig,
+    PoolConfig, QueueConfig, RetainConfig, RetryConfig, RouteConfig, SinkConfig, TypePattern, WhenFull,
 };
 use crate::event::{Budget, Event, EventMeta, Found, IdSource, Piece, RecordPool};
 use crate::refusal::Refusal;
@@ -45,6 +45,7 @@ pub(in crate::routes) fn route(name: &str) -> RouteConfig {
         max_rate: None,
         queue: QueueConfig { events: 1_000, bytes: 1 << 20 },
         when_full: WhenFull::Refuse,
+        backlog: BacklogConfig { size: 1 << 40, when_full: BacklogFull::RefuseSource },
         from_start: FromStart::Now,
         retry: RetryConfig {
             attempts: 5,

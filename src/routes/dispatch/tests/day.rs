@@ -8,6 +8,7 @@ use super::fake::Disk;
 use crate::config::RetryConfig;
 use crate::event::{Event, Sequence};
 use crate::journal::{Parked, ReadParked};
+use crate::routes::durable::Stand;
 use crate::routes::retry::{Verdict, verdict};
 use crate::routes::{Failure, FailureKind, Log, Progress};
 
@@ -104,7 +105,11 @@ impl Outlets for Route {
         true
     }
 
-    fn stands_at(&mut self, _: usize, _: Sequence, _: usize) {}
+    fn stands_at(&mut self, _: usize, _: Stand) {}
+
+    fn gave_up(&mut self, _: usize, _: Sequence) {
+        panic!("the route goes without nothing");
+    }
 
     fn wake_workers(&mut self) {}
 }

@@ -21,6 +21,8 @@ pub(super) struct Disk {
     state: Mutex<State>,
     pub(super) reads: AtomicU64,
     pub(super) is_broken: AtomicBool,
+    /// Reading ends its thread.
+    pub(super) panics: AtomicBool,
     /// Nothing can be parked.
     pub(super) is_full: AtomicBool,
     /// A byte for each event in memory.
@@ -52,6 +54,7 @@ impl Disk {
             state: Mutex::default(),
             reads: AtomicU64::new(0),
             is_broken: AtomicBool::new(false),
+            panics: AtomicBool::new(false),
             is_full: AtomicBool::new(false),
             events: Arc::new(Budget::new(usize::MAX / 2)),
         })
@@ -161,6 +164,7 @@ impl Log for FakeLog {
     /// An event takes up a kilobyte.
     fn read(&mut self, from: Sequence, max_bytes: usize) -> Result<Vec<(Sequence, Event)>, LogError> {
         self.disk.reads.fetch_add(1, SeqCst);
+        assert!(!self.disk.panics.load(SeqCst), "as the test wants it");
         if self.disk.is_broken.load(SeqCst) {
             return Err(LogError::new("segment 7 is damaged at offset 4096"));
         }
@@ -180,6 +184,27 @@ impl Log for FakeLog {
 
     fn end(&self) -> Sequence {
         Sequence(self.disk.end())
+    }
+
+    fn bytes_from(&self, from: Sequence) -> u64 {
+        self.disk.end().saturating_sub(from.0) << 10
+    }
+
+    fn last_bytes(&self, bytes: u64) -> Sequence {
+        Sequence(self.disk.end().saturating_sub(bytes >> 10))
+    }
+
+    fn begins_before(&self, _: SystemTime) -> Sequence {
+        Sequence(self.disk.released())
+    }
+
+    /// At once, as if a batch had taken it along.
+    fn forget(&mut self, route: &Arc<str>) {
+        let mut state = self.disk.state.lock().unwrap();
+        let State { synced, unsynced, parked, open, .. } = &mut *state;
+        synced.remove(route);
+        unsynced.remove(route);
+        open.retain(|place| parked[place].route != *route);
     }
 
     fn save(&mut self, progress: Vec<(Arc<str>, Progress)>, settled: Vec<Sequence>) {

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod backlog;
+
 mod day;
 
 mod fake;

@@ -11,6 +11,7 @@ use super::super::machine::{Machine, Outlets, Start};
 use super::fake::{Disk, FakeLog};
 use crate::event::{Event, Sequence};
 use crate::journal::{Parked, ReadParked};
+use crate::routes::durable::Stand;
 use crate::routes::{Log, Progress};
 
 const RUNS: usize = 50;
@@ -97,6 +98,8 @@ struct Entrance {
     /// Likewise, those that were parked, by place.
     parked_out: BTreeSet<u64>,
     done: Vec<Sequence>,
+    /// Passed without being handed out.
+    given_up: Vec<u64>,
     position: Sequence,
 }
 
@@ -114,13 +117,11 @@ impl World {
                     self.disk.is_full.store(self.rng.u8(..4) == 0, SeqCst);
                     self.disk.append(self.rng.u64(1..30));
                 }
-                25..60 => {
-                    let turn = process.machine.turn(self.now_ms, &mut process.log, &mut process.routes);
-                    assert!(turn.failed.is_none());
-                    assert!(turn.next_due_ms.is_none_or(|due_ms| due_ms > self.now_ms || turn.more));
-                }
+                25..60 => self.turn(&mut process),
                 60..85 => self.deliver(&mut process),
-                85..94 => self.save(&mut process),
+                85..92 => self.save(&mut process),
+                92 => self.give_up(&mut process),
+                93 => self.forget(&mut process),
                 94..96 => {
                     // A stop in order: what is saved is synced by it.
                     process.machine.collect(&mut process.log, &mut process.routes);
@@ -171,6 +172,7 @@ impl World {
                 handed_out: BTreeSet::new(),
                 parked_out: BTreeSet::new(),
                 done: Vec::new(),
+                given_up: Vec::new(),
                 position: Sequence(0),
             });
         }
@@ -211,6 +213,53 @@ impl World {
                     entrance.done.push(Sequence(place));
                 }
             }
+        }
+    }
+
+    fn turn(&mut self, process: &mut Process) {
+        let turn = process.machine.turn(self.now_ms, &mut process.log, &mut process.routes);
+        assert!(turn.failed.is_none());
+        assert!(turn.next_due_ms.is_none_or(|due_ms| due_ms > self.now_ms || turn.more));
+        self.note_given_up(process);
+    }
+
+    /// What a route goes without is as good as got.
+    fn note_given_up(&mut self, process: &mut Process) {
+        for entrance in &mut process.routes.routes {
+            let (first, got) = self.due.get_mut(entrance.name).unwrap();
+            for sequence in entrance.given_up.drain(..) {
+                assert!(sequence >= *first && !entrance.handed_out.contains(&sequence));
+                got.insert(sequence);
+            }
+        }
+    }
+
+    /// A route goes without its oldest events: those it has not come to, and most of those that it holds.
+    fn give_up(&mut self, process: &mut Process) {
+        let Some(at) = (0..process.routes.routes.len()).nth(self.rng.usize(..ROUTES.len())) else { return };
+        let from = process.machine.stands().nth(at).unwrap().holds_from;
+        let to = self.rng.u64(from.0..=self.disk.end());
+        let dropped = process.machine.give_up_before(at, Sequence(to));
+        let entrance = &mut process.routes.routes[at];
+        let (given_up, held): (Vec<_>, Vec<_>) =
+            entrance.held.drain(..).partition(|&sequence| sequence < to && self.rng.u8(..4) > 0);
+        entrance.held = held;
+        entrance.done.extend(given_up.iter().copied().map(Sequence));
+        for place in dropped.iter().map(|dropped| dropped.0).chain(given_up) {
+            let original = self.disk.original(place).unwrap_or(place);
+            self.due.get_mut(entrance.name).unwrap().1.insert(original);
+        }
+        assert!(dropped.iter().all(|place| place.0 < to && !entrance.parked_out.contains(&place.0)));
+    }
+
+    /// A route that is not there is forgotten: it is new when it comes back.
+    fn forget(&mut self, process: &mut Process) {
+        let (name, _) = ROUTES[self.rng.usize(..ROUTES.len())];
+        if process.routes.routes.iter().all(|entrance| entrance.name != name) {
+            process.machine.forget(name);
+            process.log.forget(&name.into());
+            self.due.remove(name);
+            self.save(process);
         }
     }
 
@@ -278,6 +327,7 @@ impl World {
         let mut process = self.start(true);
         loop {
             let turn = process.machine.turn(u64::MAX / 2, &mut process.log, &mut process.routes);
+            self.note_given_up(&mut process);
             let mut delivered = 0;
             for entrance in &mut process.routes.routes {
                 for place in entrance.held.drain(..) {
@@ -383,8 +433,13 @@ impl Outlets for Entrances {
         std::mem::swap(&mut self.routes[route].done, empty);
     }
 
-    fn stands_at(&mut self, route: usize, position: Sequence, _: usize) {
-        self.routes[route].position = position;
+    fn stands_at(&mut self, route: usize, stand: Stand) {
+        assert!(stand.holds_from <= stand.position);
+        self.routes[route].position = stand.position;
+    }
+
+    fn gave_up(&mut self, route: usize, sequence: Sequence) {
+        self.routes[route].given_up.push(sequence.0);
     }
 
     fn wake_workers(&mut self) {}
