@@ -43,6 +43,9 @@ mod routes;
 /// Where deliveries go.
 mod sinks;
 
+/// What has no webhook: asked for at an interval, and then an event like any other.
+mod poll;
+
 /// Health, metrics and control, on a listener of their own.
 mod admin;
 

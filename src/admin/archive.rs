@@ -53,6 +53,9 @@ pub(crate) enum StoryError {
     },
 }
 
+/// In the place of a proof.
+const POLLED: &str = "asked for by hookgate";
+
 impl Archive {
     pub(crate) fn new(config: &Config) -> Self {
         let journal = &config.journal;
@@ -62,6 +65,7 @@ impl Archive {
                 .sources
                 .iter()
                 .map(|source| (source.name.clone(), (source.auth.to_string(), source.ack)))
+                .chain(config.polls.iter().map(|poll| (poll.name.clone(), (POLLED.to_owned(), Ack::Durable))))
                 .collect(),
             attempts: journal.attempts.map(|_| journal.attempts_dir()),
             dead: journal.dead_dir(),

@@ -1,11 +1,13 @@
 //! The page behind `/metrics`.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::exposition::Exposition;
 use super::observed::Observed;
 use crate::counters::SourceCounters;
 use crate::journal::JournalStatus;
+use crate::poll::PollCounts;
 use crate::refusal::Refusal;
 use crate::routes::RouteStatus;
 
@@ -15,6 +17,7 @@ pub(super) fn page(observed: &Observed) -> String {
     connections(&mut page, observed);
     sources(&mut page, observed);
     refusals(&mut page, observed);
+    polls(&mut page, &observed.polls);
     routes(&mut page, &observed.routes.status());
     page.metric("hookgate_attempts_dropped_total", "counter", "Attempts that are missing in their log.");
     page.sample("hookgate_attempts_dropped_total", &[], observed.routes.attempts_dropped());
@@ -147,6 +150,38 @@ fn refusals(page: &mut Exposition, observed: &Observed) {
         sample("", observed.listen_total(|listen| listen.refused.get(refusal)));
         for (at, source) in observed.sources.iter().enumerate() {
             sample(&source.name, observed.source_total(at, |source| source.refused.get(refusal)));
+        }
+    }
+}
+
+fn polls(page: &mut Exposition, polls: &[Arc<PollCounts>]) {
+    const ERRORS: &str = "hookgate_poll_errors_total";
+    type Column = (&'static str, &'static str, &'static str, fn(&PollCounts) -> u64);
+    let columns: [Column; 5] = [
+        (
+            "hookgate_poll_last_success_timestamp_seconds",
+            "gauge",
+            "When a run was last complete; 0: never yet.",
+            |poll| poll.last_success.get(),
+        ),
+        ("hookgate_poll_failing", "gauge", "1 from a failure to the next complete run.", |poll| poll.failing.get()),
+        ("hookgate_poll_pages_total", "counter", "Pages answered.", |poll| poll.pages.get()),
+        ("hookgate_poll_records_total", "counter", "Records that became events.", |poll| poll.records.get()),
+        ("hookgate_poll_duplicates_total", "counter", "Records whose id was known.", |poll| poll.duplicates.get()),
+    ];
+    if polls.is_empty() {
+        return;
+    }
+    for (name, kind, help, value) in columns {
+        page.metric(name, kind, help);
+        for poll in polls {
+            page.sample(name, &[("poll", &poll.name)], value(poll));
+        }
+    }
+    page.metric(ERRORS, "counter", "Failures of a poll, by reason.");
+    for poll in polls {
+        for (reason, count) in poll.errors().filter(|(_, count)| *count > 0) {
+            page.sample(ERRORS, &[("poll", &poll.name), ("reason", reason)], count);
         }
     }
 }

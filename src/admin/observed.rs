@@ -8,6 +8,7 @@ use crate::counters::{IoCounters, ListenCounters, SourceCounters};
 use crate::event::Budget;
 use crate::journal::Journal;
 use crate::listen::SharedStage;
+use crate::poll::PollCounts;
 use crate::routes::Routes;
 
 /// The parts of a running gateway that can be looked at from outside.
@@ -19,6 +20,8 @@ pub(crate) struct Observed {
     /// One per io thread.
     pub(crate) io: Vec<Arc<IoCounters>>,
     pub(crate) routes: Arc<Routes>,
+    /// One per poll.
+    pub(crate) polls: Vec<Arc<PollCounts>>,
     /// `None` where no source is durable.
     pub(crate) journal: Option<Arc<Journal>>,
     pub(crate) budget: Arc<Budget>,

@@ -65,6 +65,9 @@ fn picture(config: &Config, placement: &Placement) -> String {
         gateway.max_connections
     );
     let _ = writeln!(page, "{}", sources(config));
+    if !config.polls.is_empty() {
+        let _ = writeln!(page, "{}", polls(config));
+    }
     let _ = writeln!(page, "{}", routes(config));
     let _ = write!(page, "{}", threads(config, placement));
     page
@@ -100,6 +103,22 @@ fn sources(config: &Config) -> Table {
             source.ack.to_string(),
             source.reply.status.as_u16().to_string(),
             WrittenDuration(source.deadline).to_string(),
+        ]);
+    }
+    table
+}
+
+fn polls(config: &Config) -> Table {
+    let mut table = Table::new(["poll", "asks", "every", "fills"]);
+    for poll in &config.polls {
+        let url = &poll.server.url;
+        let filled = poll.fills.and_then(|at| config.sources.get(at)).map_or("-", |source| source.name.as_str());
+        table.row([
+            poll.name.clone(),
+            // Without its query, in which somebody may have written a key.
+            format!("{}{}", url.host().unwrap_or_default(), url.path()),
+            WrittenDuration(poll.every).to_string(),
+            filled.to_owned(),
         ]);
     }
     table
@@ -148,7 +167,7 @@ fn takes(route: &RouteConfig, config: &Config) -> String {
         .from
         .iter()
         .map(|from| {
-            let source = config.sources.get(from.source).map_or("?", |source| source.name.as_str());
+            let source = config.origins().nth(from.source).unwrap_or("?");
             let types: Vec<_> = from.types.iter().map(TypePattern::to_string).collect();
             format!("{source}: {}", types.join(" "))
         })

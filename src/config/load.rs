@@ -1,8 +1,8 @@
 //! From files to a configuration, or to all that is wrong with them.
 //!
 //! ```text
-//! hookgate.toml        [gateway] [journal] [[source]] [[pool]] [[route]]
-//! routes.d/*.toml                                     [[pool]] [[route]]     by name
+//! hookgate.toml        [gateway] [journal] [[source]] [[poll]] [[pool]] [[route]]
+//! routes.d/*.toml                                              [[pool]] [[route]]     by name
 //! ```
 
 use std::ffi::OsString;
@@ -68,7 +68,8 @@ fn config(roots: &mut [Table<'_>]) -> Option<Config> {
     let main = roots.first_mut()?;
     let gateway = read::gateway(main);
     let journal = read::journal(main);
-    let sources = read::sources(main, &gateway);
+    let mut sources = read::sources(main, &gateway);
+    let polls = read::polls(main, &gateway, &mut sources);
     let pools = read::pools(roots);
     let routes = read::routes(roots, &read::Surroundings { sources: &sources, pools: &pools, journal: &journal });
     let taken: Vec<usize> = routes.iter().flat_map(|route| &route.from).map(|from| from.source).collect();
@@ -77,7 +78,15 @@ fn config(roots: &mut [Table<'_>]) -> Option<Config> {
     // The default pool is there for whoever writes no other.
     used.push(0);
     pools.warn_of_idle(&used);
-    Some(Config { gateway, journal, sources: sources.configs, routes, pools: pools.configs, warnings: Vec::new() })
+    Some(Config {
+        gateway,
+        journal,
+        sources: sources.configs,
+        polls,
+        routes,
+        pools: pools.configs,
+        warnings: Vec::new(),
+    })
 }
 
 fn finish(roots: Vec<Table<'_>>) {

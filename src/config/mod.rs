@@ -26,6 +26,8 @@ mod nearest;
 
 mod node;
 
+mod poll;
+
 mod pool;
 
 mod preset;
@@ -65,6 +67,7 @@ pub use gateway::GatewayConfig;
 pub use handshake::{AnswerPart, Clue, Expected, Field, Handshake};
 pub use journal::{JournalConfig, RetainConfig};
 pub use listen::{CertificateFiles, ForwardedHeader, ListenConfig, TlsConfig};
+pub use poll::{CursorConfig, CursorFrom, NextPage, PollConfig};
 pub use pool::PoolConfig;
 pub use preset::{Preset, preset, presets};
 pub use problem::{Problem, Problems};
@@ -95,10 +98,20 @@ pub struct Config {
     pub journal: JournalConfig,
     /// `[[source]]`, in the order of the file.
     pub sources: Vec<SourceConfig>,
+    /// `[[poll]]`, in the order of the file.
+    pub polls: Vec<PollConfig>,
     /// `[[route]]`, of the main file and then of `routes.d/*.toml` in the order of their names.
     pub routes: Vec<RouteConfig>,
     /// `[[pool]]`; the first is the default pool, called `default`, written or not.
     pub pools: Vec<PoolConfig>,
     /// What is allowed and probably not meant.
     pub warnings: Vec<Problem>,
+}
+
+impl Config {
+    /// The names of whatever events come from, in the order of the indices that routes know them by: sources, then polls.
+    pub(crate) fn origins(&self) -> impl Iterator<Item = &str> {
+        let sources = self.sources.iter().map(|source| source.name.as_str());
+        sources.chain(self.polls.iter().map(|poll| poll.name.as_str()))
+    }
 }

@@ -45,7 +45,7 @@ pub struct RouteConfig {
 /// Which events of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct From {
-    /// The index of the source in [`super::Config::sources`].
+    /// The index of the source in [`super::Config::sources`]; behind them those of [`super::Config::polls`] go on.
     pub source: usize,
     /// Patterns of which one must match.
     pub types: Vec<TypePattern>,

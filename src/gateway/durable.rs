@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::config::{Ack, Config, SourceConfig};
+use crate::config::{Ack, Config};
 use crate::event::{Event, Sequence};
 use crate::journal::{
     IdWindow, Journal, JournalError, ParkOutcome, Parked, ReadParked, Reader, Recovered, RouteProgress, Settings,
@@ -14,7 +14,8 @@ use crate::routes::{Log, LogError, Progress};
 /// Opens the journal if a source is durable, or if there is one from when a source was: its events are still owed.
 pub(super) fn open(config: &Config) -> Result<Option<(Arc<Journal>, Recovered)>, JournalError> {
     let dir = config.journal.events_dir();
-    let is_needed = config.sources.iter().any(|source| source.ack == Ack::Durable) || dir.exists();
+    let is_needed =
+        config.sources.iter().any(|source| source.ack == Ack::Durable) || !config.polls.is_empty() || dir.exists();
     if !is_needed {
         return Ok(None);
     }
@@ -23,7 +24,7 @@ pub(super) fn open(config: &Config) -> Result<Option<(Arc<Journal>, Recovered)>,
         retain_age: Some(config.journal.retain.age),
         retain_size: Some(config.journal.retain.size),
         segment_size: config.journal.segment_size,
-        id_windows: config.sources.iter().map(id_window).collect(),
+        id_windows: id_windows(config),
         ..Settings::new(dir)
     };
     let (journal, recovered) = Journal::open(&settings)?;
@@ -31,9 +32,12 @@ pub(super) fn open(config: &Config) -> Result<Option<(Arc<Journal>, Recovered)>,
     Ok(Some((Arc::new(journal), recovered)))
 }
 
-fn id_window(source: &SourceConfig) -> IdWindow {
-    let name = source.name.as_str().into();
-    IdWindow { source: name, ids: source.duplicates.ids, age: source.duplicates.age }
+/// In the order of the indices that events are submitted with.
+fn id_windows(config: &Config) -> Vec<IdWindow> {
+    let sources = config.sources.iter().map(|source| source.duplicates);
+    let windows = sources.chain(config.polls.iter().map(|poll| poll.duplicates));
+    let named = config.origins().zip(windows);
+    named.map(|(name, window)| IdWindow { source: name.into(), ids: window.ids, age: window.age }).collect()
 }
 
 fn report(recovered: &Recovered) {

@@ -3,6 +3,7 @@
 //! ```text
 //! io-N     request ─▶ Sources ─▶ Admission ─▶ body into a Draft ─▶ Sniffer ─▶ routes::Intake ─▶ Reply     (intake.rs)
 //! POOL-N   routes::Routes ─▶ sinks
+//! poll     poll::Polls ─▶ journal
 //! control  admin
 //! ```
 
@@ -48,6 +49,7 @@ use crate::counters::IoCounters;
 use crate::event::Budget;
 use crate::journal::Journal;
 use crate::listen::{Clients, IoThread, Limits, SharedStage, Sockets, Stage, Tls};
+use crate::poll::{PollCounts, Polls};
 use crate::routes::{Delivery, Lost, Routes};
 use crate::sinks::{self, Handler, HandlerError};
 
@@ -63,6 +65,8 @@ pub struct Gateway {
     routes: Arc<Routes>,
     /// `None` where no source is durable and there is nothing left from when one was.
     journal: Option<Arc<Journal>>,
+    /// `None` where there are none.
+    polls: Option<Polls>,
     /// `None` where nothing is expected of any source.
     silence: Option<SilenceWatch>,
     limits: GatewayConfig,
@@ -167,12 +171,14 @@ impl Builder {
             stage: stage.clone(),
             sources: config.sources.iter().map(observed_source).collect(),
             io: counters.clone(),
+            polls: PollCounts::of(&config),
             routes: Arc::clone(&routes),
             journal: journal.clone(),
             budget: Arc::clone(&budget),
             archive: Arc::new(Archive::new(&config)),
             since: SystemTime::now(),
         };
+        let poll_counts = observed.polls.clone();
         let silence = SilenceWatch::start(&observed).map_err(StartError::Thread)?;
         let admin = match config.gateway.admin {
             None => None,
@@ -189,8 +195,9 @@ impl Builder {
         // From here on an error drops the gateway, which ends the threads that it has.
         let io = Vec::with_capacity(counters.len());
         let tls = sockets.tls();
-        let (admin, limits) = (admin_address, config.gateway);
-        let mut gateway = Gateway { addresses, admin, control, tls, stage, io, routes, journal, silence, limits };
+        let (admin, polls, limits) = (admin_address, None, config.gateway.clone());
+        let mut gateway =
+            Gateway { addresses, admin, control, tls, stage, io, routes, journal, polls, silence, limits };
         for (index, (&core, counters)) in placement.io.iter().zip(counters).enumerate() {
             let (sources, budget, intake) = (Arc::clone(&sources), Arc::clone(&budget), gateway.routes.intake());
             let (stage, counted, journal) = (gateway.stage.clone(), Arc::clone(&counters), gateway.journal.clone());
@@ -201,6 +208,10 @@ impl Builder {
                 Intake::new(sources, budget, entrance, intake, counters, stage, clients)
             };
             gateway.io.push(thread.clone().spawn(index, sockets.share()?, on_thread, counted)?);
+        }
+        if let Some(journal) = gateway.journal.clone().filter(|_| !config.polls.is_empty()) {
+            let polls = Polls::start(&config, journal, budget, &poll_counts).map_err(StartError::resource)?;
+            gateway.polls = Some(polls);
         }
         Ok(gateway)
     }
@@ -288,6 +299,7 @@ impl Gateway {
     /// flight, then the deliveries, within `drain_timeout`. Blocks until that is done.
     pub fn stop(mut self) -> Stopped {
         drop(self.silence.take());
+        drop(self.polls.take());
         self.stage.advance(Stage::NotReady);
         std::thread::sleep(self.limits.drain_delay);
         self.stage.advance(Stage::Closing);
@@ -315,6 +327,7 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         // The threads first: nobody looks at what is being taken apart.
         self.control = None;
+        self.polls = None;
         self.stage.advance(Stage::Over);
         join_all(&mut self.io);
         self.routes.drain(Duration::ZERO);

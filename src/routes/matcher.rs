@@ -25,7 +25,7 @@ impl Matcher {
         };
         Self {
             table: Table::new(&config.routes),
-            sources: config.sources.iter().map(|source| source.name.clone()).zip(0..).collect(),
+            sources: config.origins().map(ToOwned::to_owned).zip(0..).collect(),
             routes: config.routes.iter().map(|route| route.name.clone()).collect(),
             durable: config.routes.iter().filter(is_durable).map(|route| route.name.clone()).collect(),
         }

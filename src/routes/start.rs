@@ -65,7 +65,7 @@ pub(super) fn start(
     threads.start_workers(by_pool, placement)?;
     let shared = Shared {
         table: Table::new(&config.routes),
-        source_names: config.sources.iter().map(|source| source.name.as_str().into()).zip(0..).collect(),
+        source_names: config.origins().map(Into::into).zip(0..).collect(),
         routes,
         pools,
         removed: Mutex::default(),

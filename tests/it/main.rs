@@ -51,6 +51,8 @@ mod looks_into_the_journal;
 
 mod parks_what_fails;
 
+mod polls_what_has_no_webhook;
+
 mod reads_compressed_bodies;
 
 mod refuses_forgeries;

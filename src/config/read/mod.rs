@@ -22,6 +22,8 @@ mod locator;
 
 mod names;
 
+mod poll;
+
 mod pool;
 
 mod preset;
@@ -45,6 +47,7 @@ mod source;
 
 pub(super) use gateway::gateway;
 pub(super) use journal::journal;
+pub(super) use poll::polls;
 pub(super) use pool::{Pools, pools};
 pub(super) use preset::presets;
 pub(super) use route::{Surroundings, routes};

@@ -104,16 +104,20 @@ fn source_indices(node: &Node<'_>, sources: &Sources<'_>) -> Vec<usize> {
         return Vec::new();
     };
     if written == "*" {
-        return (0..sources.configs.len()).collect();
+        return (0..sources.names.iter().count()).collect();
     }
     let found = sources.names.position(written);
     if found.is_none() {
-        let help = match (nearest(written, sources.names.iter()), sources.configs.is_empty()) {
+        let help = match (nearest(written, sources.names.iter()), sources.names.iter().next().is_none()) {
             (Some(near), _) => format!("did you mean \"{near}\"?"),
             (None, true) => "write a [[source]] with this name in the main file".to_owned(),
             (None, false) => format!("known: {}", sources.names.iter().collect::<Vec<_>>().join(", ")),
         };
         node.spot.problem(format!("there is no source \"{}\"", written.escape_debug()), help);
+    }
+    if let Some(filled) = found.and_then(|at| sources.filled_by(at)) {
+        let help = format!("write source = \"{}\"", filled.name);
+        node.spot.problem(format!("the events of this poll are those of the source \"{}\"", filled.name), help);
     }
     found.into_iter().collect()
 }
@@ -141,7 +145,7 @@ fn signed_type(table: &mut Table<'_>, from: &[From], sources: &Sources<'_>) -> b
 
 /// What is in the journal waits there for room in the queue: nothing of it is dropped and no sender refused for that.
 fn warn_if_all_waits(node: &Node<'_>, from: &[From], sources: &Sources<'_>) {
-    let is_durable = |from: &From| sources.configs.get(from.source).is_some_and(|it| it.ack == Ack::Durable);
+    let is_durable = |from: &From| sources.configs.get(from.source).is_none_or(|it| it.ack == Ack::Durable);
     if !from.is_empty() && from.iter().all(is_durable) {
         node.spot.warn(
             "this concerns only sources with ack = \"memory\", and the route takes from none: its events wait in the journal",

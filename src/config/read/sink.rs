@@ -50,25 +50,31 @@ fn file(mut table: Table<'_>, path: &Node<'_>) -> Option<FileSink> {
 }
 
 fn http(mut table: Table<'_>, url_node: &Node<'_>) -> Option<HttpSink> {
+    let form = KeyForm::Base64 { prefix: "whsec_".to_owned() };
+    let sign = table.get("sign").map(|node| keys(node, &form)).unwrap_or_default();
+    let server = server(&mut table, url_node);
+    table.finish();
+    Some(HttpSink { sign, ..server? })
+}
+
+/// Whom requests go to: the keys beside its URL.
+pub(super) fn server(table: &mut Table<'_>, url_node: &Node<'_>) -> Option<HttpSink> {
     let url = url(url_node);
-    let auth = http_auth(&mut table);
+    let auth = http_auth(table);
     let headers = table.get("headers").map(|node| headers(&node, auth.is_some())).unwrap_or_default();
     let tls_node = table.get("tls");
     if let Some(node) = tls_node.as_ref().filter(|_| url.as_ref().is_some_and(|url| url.scheme_str() == Some("http"))) {
         node.spot.problem("a connection to http:// has no TLS", "write https:// in the address, or leave `tls` out");
     }
     let tls = tls_node.and_then(|node| tls(&node)).unwrap_or_default();
-    let form = KeyForm::Base64 { prefix: "whsec_".to_owned() };
-    let sign = table.get("sign").map(|node| keys(node, &form)).unwrap_or_default();
     let timeout = table.get("timeout").and_then(|node| node.positive_duration());
     let connect_timeout = table.get("connect_timeout").and_then(|node| node.positive_duration());
-    table.finish();
     Some(HttpSink {
         url: url?,
         headers,
         auth,
         tls,
-        sign,
+        sign: Vec::new(),
         timeout: timeout.unwrap_or(Duration::from_secs(10)),
         connect_timeout: connect_timeout.unwrap_or(Duration::from_secs(3)),
     })

@@ -27,17 +27,26 @@ use crate::config::{
 /// The sources of the main file.
 pub(in crate::config) struct Sources<'d> {
     pub(in crate::config) configs: Vec<SourceConfig>,
+    /// Those of the sources, then those of the polls.
     pub(super) names: Names<'d>,
+    /// For each poll the source that it fills.
+    pub(super) filling: Vec<Option<usize>>,
 }
 
 impl Sources<'_> {
+    /// The source that the poll with this index fills, if it is a poll and fills one.
+    pub(super) fn filled_by(&self, at: usize) -> Option<&SourceConfig> {
+        let filled = *self.filling.get(at.checked_sub(self.configs.len())?)?;
+        self.configs.get(filled?)
+    }
+
     /// Warns of sources that `used` does not hold: what they accept goes nowhere.
     pub(in crate::config) fn warn_of_unread(&self, used: &[usize]) {
-        for (at, source) in self.configs.iter().enumerate() {
-            if let Some(spot) = self.names.spot(at).filter(|_| !used.contains(&at)) {
+        for (at, name) in self.names.iter().enumerate() {
+            if let Some(spot) = self.names.spot(at).filter(|_| !used.contains(&at) && self.filled_by(at).is_none()) {
                 spot.warn(
                     "no route takes events of this source: they are acknowledged and dropped",
-                    format!("write from = {{ source = \"{}\" }} in a [[route]]", source.name),
+                    format!("write from = {{ source = \"{name}\" }} in a [[route]]"),
                 );
             }
         }
@@ -51,7 +60,7 @@ pub(in crate::config) fn sources<'d>(root: &mut Table<'d>, gateway: &GatewayConf
     let mut paths = Vec::new();
     let tables = root.sections("source").into_iter();
     let configs = tables.map(|table| source(table, gateway, &own, &mut names, &mut paths)).collect();
-    Sources { configs, names }
+    Sources { configs, names, filling: Vec::new() }
 }
 
 /// A path as far as matching goes (its `{segments}` without names), and where it was written.

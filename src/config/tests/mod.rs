@@ -8,6 +8,8 @@ mod gateway;
 
 mod mistakes;
 
+mod polls;
+
 mod presets;
 
 mod routes;

@@ -84,7 +84,7 @@ fn told(headers: &HeaderMap, redirect: bool, body: &[u8]) -> String {
 }
 
 /// Seconds, or a date. A date that has passed asks for no wait.
-fn retry_after(value: &HeaderValue, now: SystemTime) -> Option<Duration> {
+pub(crate) fn retry_after(value: &HeaderValue, now: SystemTime) -> Option<Duration> {
     let text = value.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));

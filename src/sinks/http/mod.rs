@@ -21,6 +21,8 @@ mod idle;
 
 mod request;
 
+mod server;
+
 mod sign;
 
 mod tls;
@@ -38,9 +40,11 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 use tokio::time::timeout_at;
 
+pub(crate) use self::answer::retry_after;
 use self::connect::Target;
 use self::idle::Idle;
 use self::request::Template;
+pub(crate) use self::server::Server;
 use super::{SinkError, detail};
 use crate::config::{HttpSink as HttpConfig, HttpTls};
 use crate::routes::{Delivery, Failure, FailureKind, LocalFuture, Outcome, Outcomes, Sink};

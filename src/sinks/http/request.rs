@@ -12,7 +12,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use data_encoding::BASE64;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, USER_AGENT};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, HOST, USER_AGENT};
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 use zeroize::Zeroizing;
@@ -81,6 +82,15 @@ impl Template {
             headers,
             signers: signers.ok_or_else(|| SinkError::SigningSecret { route: route.to_owned() })?,
         })
+    }
+
+    /// A request that asks rather than tells.
+    pub(super) fn query(&self, target: PathAndQuery) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::default());
+        *request.uri_mut() = Uri::from(target);
+        *request.headers_mut() = self.headers.clone();
+        request.headers_mut().entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
+        request
     }
 
     /// The request of one attempt, made at `now`. The body is lent by the event, not copied.
