@@ -47,7 +47,8 @@ pub(super) fn follow(admin: &Admin, target: &str, mut bar: Progress, json: bool)
 
 fn progress(told: &JobLine) -> String {
     let waits = if told.waits { "; the route has no room, waiting" } else { "" };
-    let of = if told.of > 0 { format!(", {}%", told.looked_through * 100 / told.of) } else { String::new() };
+    let percent = (told.looked_through * 100).checked_div(told.of);
+    let of = percent.map_or_else(String::new, |percent| format!(", {percent}%"));
     format!("{} events so far{of}{waits}", told.events)
 }
 

@@ -57,7 +57,7 @@ pub(super) struct Replay {
     /// Only count them
     #[arg(long)]
     dry_run: bool,
-    /// How far it is as JSON, a line each; the last one has "is_over": true
+    /// How far it is as JSON, a line each; the last one has `"is_over": true`
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -69,7 +69,7 @@ fn config(roots: &mut [Table<'_>]) -> Option<Config> {
     let gateway = read::gateway(main);
     let journal = read::journal(main);
     let mut sources = read::sources(main, &gateway);
-    let polls = read::polls(main, &gateway, &mut sources);
+    let polled = read::polls(main, &gateway, &mut sources);
     let pools = read::pools(roots);
     let routes = read::routes(roots, &read::Surroundings { sources: &sources, pools: &pools, journal: &journal });
     let taken: Vec<usize> = routes.iter().flat_map(|route| &route.from).map(|from| from.source).collect();
@@ -82,7 +82,7 @@ fn config(roots: &mut [Table<'_>]) -> Option<Config> {
         gateway,
         journal,
         sources: sources.configs,
-        polls,
+        polls: polled,
         routes,
         pools: pools.configs,
         warnings: Vec::new(),

@@ -140,7 +140,8 @@ impl Letter {
             (None, Some(base64)) => BASE64.decode(base64.as_bytes()).ok()?,
             (None, None) => return None,
         };
-        let headers: String = self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let headers =
+            self.headers.iter().fold(String::new(), |headers, (name, value)| headers + name + ": " + value + "\r\n");
         let parts = EventParts {
             source: &self.source,
             event_type: self.event_type.as_deref(),
