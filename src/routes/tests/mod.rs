@@ -70,6 +70,7 @@ fn pool(name: &str) -> PoolConfig {
 
 pub(in crate::routes) fn config(routes: Vec<RouteConfig>) -> Config {
     Config {
+        polls: Vec::new(),
         warnings: Vec::new(),
         gateway: GatewayConfig {
             listen: Vec::new(),
