@@ -211,7 +211,8 @@ fn full(gateway: &Gateway, client: &mut Client) -> Answer {
     refusal
 }
 
-/// While it is full it does not spin, and says once that it is.
+/// While it is full it does not spin, and does not say so again and again: only if what failed deliveries wrote again has
+/// taken up the last bit of room.
 fn stays_idle(gateway: &Gateway) {
     let waited = |seconds: &str| wait_until("time passes", || gateway.admin_get("/readyz").text().contains(seconds));
     waited("for 1 s");
@@ -219,7 +220,8 @@ fn stays_idle(gateway: &Gateway) {
     waited("for 3 s");
     let used = gateway.ticks() - before;
     assert!(used < 100, "it used {used} ticks of about 200 while it waited for room");
-    assert_eq!(gateway.log().text().matches("the journal takes no events").count(), 1);
+    let said = gateway.log().text().matches("the journal takes no events").count();
+    assert!((1..=3).contains(&said), "said {said} times");
 }
 
 /// An event whose id is its body.

@@ -32,7 +32,7 @@ fn mistakes_of_polls_are_told_where_they_are() {
     assert_mistake(&poll("cursor = { highest = \"/n\" }"), 10, "the URL has no {cursor}", "since={cursor}");
     assert_mistake(&poll("url = \"https://api.test/{cursor}\""), 10, "a cursor stands in the query", "since={cursor}");
     assert_mistake(&poll("url = \"https://api.test/?s={cursor}\""), 10, "nothing says what", "cursor = {");
-    assert_mistake(&poll("fills = \"b\""), 10, "there is no source \"b\"", "[[source]]");
+    assert_mistake(&poll("fills = \"b\""), 10, "there is no source \"b\"", "did you mean");
     assert_mistake(&poll("fills = \"a\""), 10, "remembers no delivery ids", "durable");
     assert_mistake(&poll("event_type = { header = \"x\" }"), 10, "a record is a piece of JSON", "json");
     assert_mistake(&poll("next = {}"), 10, "it is not said where the next page is", "\"link\"");
