@@ -1,5 +1,5 @@
 //! What one request may cost, in figures that do not depend on how busy the machine is: heap allocations of the answering
-//! path, over those of bare hyper with the same client.
+//! path, beside those of bare hyper with the same client.
 //!
 //! A figure that is exceeded is a regression, or a decision to be taken and written down here. One that has become smaller is
 //! to be lowered.
@@ -32,12 +32,12 @@ const CONNECTIONS: usize = 32;
 /// Enough that what happens now and then does not show.
 const TURNS: usize = 60;
 
-/// Allocations a request over bare hyper's (8: its read buffer and the head), at each of [`SIZES`]. For `memory` and
-/// `durable` nothing reads the events, so that what is counted is the answering path and the journal alone. A small event costs
-/// fewer than bare hyper's: its body is copied out, so that hyper keeps its read buffer, and the answer's headers go into the
-/// request's map. What a large one costs depends a little on how its bytes come.
+/// Allocations a request at each of [`SIZES`]; bare hyper makes 8, its read buffer and the head (a little fewer of a large body
+/// that happens to come in larger pieces, so that it is printed beside and not subtracted). For `memory` and `durable` nothing
+/// reads the events, so that what is counted is the answering path and the journal alone. A small event costs fewer than
+/// bare hyper's: its body is copied out, so that hyper keeps its read buffer, and the answer's headers go into the request's map.
 const BUDGETS: [(&str, [f64; 3]); 3] =
-    [("memory", [-3.0, -3.0, 0.5]), ("memory with a route", [-2.0, -2.0, 1.5]), ("durable", [1.0, 1.5, 3.5])];
+    [("memory", [5.0, 5.0, 8.0]), ("memory with a route", [6.0, 6.0, 9.0]), ("durable", [9.0, 9.5, 11.0])];
 
 /// One test, so that nothing else allocates while it counts.
 #[test]
@@ -49,13 +49,12 @@ fn a_request_allocates_no_more_than_its_budget() {
         let gateway = start(name, &dir.path().join(name));
         let costs = measure(gateway.addresses()[0]);
         for (((size, budget), cost), floor) in SIZES.into_iter().zip(budgets).zip(costs).zip(floor) {
-            let more = cost.allocations - floor.allocations;
             println!(
                 "{name}, {size} B: {:.2} allocations and {:.0} B a request, bare hyper {:.2} and {:.0}",
                 cost.allocations, cost.bytes, floor.allocations, floor.bytes
             );
-            if more > budget + TOLERANCE {
-                over.push(format!("{name}, {size} B: {more:+.2} allocations over bare hyper's, {budget:+} allowed"));
+            if cost.allocations > budget + TOLERANCE {
+                over.push(format!("{name}, {size} B: {:.2} allocations, {budget} allowed", cost.allocations));
             }
         }
     }
