@@ -72,7 +72,7 @@ impl Signer {
             key_id: None,
         };
         let signature = Signature::new(scheme, &auth)?;
-        let mac = signature.mac(None).ok_or(AdmissionError::NoMac)?;
+        let mac = signature.mac(None, SystemTime::now()).ok_or(AdmissionError::NoMac)?;
         Ok(Self::of(SenderProof::Signature(Box::new(signature), Box::new(mac))))
     }
 

@@ -56,6 +56,8 @@ mod template;
 
 pub(crate) mod units;
 
+mod validity;
+
 mod xml_path;
 
 #[cfg(test)]
@@ -87,6 +89,7 @@ pub use source::{
 };
 pub use split::Split;
 pub use starter::starter;
+pub use validity::Validity;
 pub use xml_path::XmlPath;
 
 /// A whole configuration.

@@ -118,8 +118,9 @@ impl Intake {
         let sender = Sender { address: request.client(), names: request.client_names(), at: started };
         source.senders.check(sender)?;
         let (mut head, body) = request.split();
-        let asked =
-            Asked { head: &head, body: b"", tenant: source.tenant(head.uri.path()), admission: &source.admission };
+        let now = SystemTime::now();
+        let tenant = source.tenant(head.uri.path());
+        let asked = Asked { head: &head, body: b"", tenant, admission: &source.admission, now };
         if let Some(handshake) = source.handshakes.by_head(asked) {
             return Self::shake_hands(source, handshake?).await;
         }
@@ -127,7 +128,6 @@ impl Intake {
             return Err(Refusal::WrongMethod);
         }
         body.check_length(source.max_body)?;
-        let now = SystemTime::now();
         let mut proof = match source.admission.head(&head, asked.tenant, now) {
             Ok(proof) => proof,
             Err(refusal) if source.handshakes.may_be_in_unproven_body(&head.method) => {

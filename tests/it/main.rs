@@ -61,6 +61,8 @@ mod replays_events;
 
 mod retries_and_buries;
 
+mod rotates_secrets;
+
 mod routes_on_what_is_inside;
 
 mod serves_many_tenants;

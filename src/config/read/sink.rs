@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{HeaderName, Uri, header};
 
 use super::auth::user;
-use super::secret::{header_secret, keys, secret};
+use super::secret::{header_secret, secret, signing_keys};
 use crate::config::node::Node;
 use crate::config::table::Table;
 use crate::config::{FileSink, Fill, HttpAuth, HttpSink, HttpTls, KeyForm, SinkConfig};
@@ -51,7 +51,7 @@ fn file(mut table: Table<'_>, path: &Node<'_>) -> Option<FileSink> {
 
 fn http(mut table: Table<'_>, url_node: &Node<'_>) -> Option<HttpSink> {
     let form = KeyForm::Base64 { prefix: "whsec_".to_owned() };
-    let sign = table.get("sign").map(|node| keys(node, &form)).unwrap_or_default();
+    let sign = table.get("sign").map(|node| signing_keys(node, &form)).unwrap_or_default();
     let server = server(&mut table, url_node);
     table.finish();
     Some(HttpSink { sign, ..server? })
