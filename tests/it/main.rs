@@ -9,6 +9,8 @@
     reason = "requests are written to be read, not to be fast"
 )]
 
+mod api;
+
 mod client;
 
 mod encrypted;
@@ -53,6 +55,8 @@ mod parks_what_fails;
 
 mod polls_what_has_no_webhook;
 
+mod polls_with_tokens;
+
 mod reads_compressed_bodies;
 
 mod refuses_forgeries;
@@ -80,6 +84,8 @@ mod spends_few_system_calls;
 mod survives_bad_requests;
 
 mod survives_disconnects;
+
+mod tells_polls_what_to_do;
 
 mod tells_the_story_of_an_event;
 
