@@ -15,6 +15,8 @@ mod dead;
 
 mod dead_letters;
 
+mod handshake;
+
 mod init;
 
 mod job;

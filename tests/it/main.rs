@@ -53,6 +53,8 @@ mod looks_into_the_journal;
 
 mod parks_what_fails;
 
+mod plays_handshakes;
+
 mod polls_what_has_no_webhook;
 
 mod polls_with_tokens;
