@@ -14,6 +14,10 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use serde_json::{Value, json};
 use simd_json::prelude::ValueAsScalar;
 
+#[cfg(target_arch = "x86_64")]
+#[path = "../src/sniff/avx2.rs"]
+mod avx2;
+
 #[path = "../src/sniff/escape.rs"]
 mod escape;
 

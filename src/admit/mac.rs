@@ -111,12 +111,23 @@ impl Tag {
     }
 }
 
+impl ConstantTimeEq for Tag {
+    /// In words: an eighth of the work.
+    fn ct_eq(&self, other: &Self) -> Choice {
+        let words = |tag: &Self| -> [u64; LONGEST / 8] {
+            let mut words = [0; LONGEST / 8];
+            words.iter_mut().zip(tag.0.as_chunks().0).for_each(|(word, bytes)| *word = u64::from_le_bytes(*bytes));
+            words
+        };
+        words(self).as_slice().ct_eq(words(other).as_slice())
+    }
+}
+
 /// Whether any of `ours` is among `offered`. All of `ours` are computed and compared with all of `offered`, so that the time
 /// it takes does not depend on which of them matches.
 pub(super) fn any_match(ours: impl Iterator<Item = Tag>, offered: &[Tag]) -> bool {
-    let found = ours.fold(Choice::from(0), |found, our| {
-        offered.iter().fold(found, |found, their| found | our.0.as_slice().ct_eq(their.0.as_slice()))
-    });
+    let found =
+        ours.fold(Choice::from(0), |found, our| offered.iter().fold(found, |found, their| found | our.ct_eq(their)));
     found.into()
 }
 

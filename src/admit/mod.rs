@@ -8,10 +8,10 @@
 //! head    credentials, form of the signature header, time window ──▶ Refusal, and no body is read
 //!           │
 //!           ▼ BodyCheck
-//! frames  each hashed while it is in cache, under every secret of the source
+//! frames  of a long body, hashed under every secret of the source as they come
 //!           │
 //!           ▼
-//! finish  what is signed after the body ──▶ every MAC against every signature offered ──▶ Ok, or WrongSignature
+//! finish  the rest, and what is signed after the body ──▶ every MAC against every signature offered ──▶ Ok, or WrongSignature
 //! ```
 //!
 //! What is not signed in that order (a form sorted by its fields, a signature in the body) or not by a MAC waits for the end
@@ -181,7 +181,7 @@ impl ProviderProof {
     }
 }
 
-/// A request whose head has passed; its body is hashed as it arrives, or looked at when it is whole.
+/// A request whose head has passed; its body is hashed as it arrives if it is long, or else when it is whole.
 pub(crate) struct BodyCheck<'a> {
     streamed: Option<OpenSignature<'a>>,
     at_end: Option<AtEnd<'a>>,
@@ -194,17 +194,17 @@ enum AtEnd<'a> {
 }
 
 impl BodyCheck<'_> {
-    /// Takes in the next bytes of the body, as received.
-    pub(crate) fn update(&mut self, frame: &[u8]) {
+    /// Has seen the body come so far.
+    pub(crate) fn advance(&mut self, so_far: &[u8]) {
         if let Some(signature) = &mut self.streamed {
-            signature.update(frame);
+            signature.advance(so_far);
         }
     }
 
     /// The body is whole: was it sent by one who knows a secret of the source?
     pub(crate) fn finish(self, body: &[u8]) -> Result<(), Refusal> {
         if let Some(signature) = self.streamed {
-            signature.finish()?;
+            signature.finish(body)?;
         }
         match &self.at_end {
             None => Ok(()),

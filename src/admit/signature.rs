@@ -1,6 +1,6 @@
 //! One request against one signature scheme: what is signed goes through the MAC of every secret, in the scheme's order.
 //!
-//! Most schemes sign the body and what the head has; their bodies are hashed frame by frame, here. What must see the whole
+//! Most schemes sign the body and what the head has; their bodies are hashed as they are, here. What must see the whole
 //! body first (a signature in it, its fields in another order, a public key) waits for its end, in `whole`.
 
 use std::time::SystemTime;
@@ -97,7 +97,7 @@ impl Signature {
 
     fn stream<'a>(
         &'a self,
-        keys: &Macs,
+        keys: &'a [Timed<Mac>],
         parts: &'a Parts,
         candidates: &Candidates<'a>,
         now: SystemTime,
@@ -107,23 +107,16 @@ impl Signature {
         if let (Some(text), Some(stamp)) = (stamp, &self.scheme.timestamp) {
             timestamp::check(text, stamp, now)?;
         }
-        let mut macs: SmallVec<[Mac; 2]> = keys.iter().filter_map(|key| key.at(now)).cloned().collect();
-        let mut after_body = SmallVec::new();
-        let mut body_has_come = false;
+        let (mut before_body, mut after_body) = (SmallVec::new(), SmallVec::new());
+        let mut pieces = &mut before_body;
         for part in &self.scheme.signed {
             if *part == SignedPart::Body {
-                body_has_come = true;
+                pieces = &mut after_body;
                 continue;
             }
-            for bytes in self.of_head(part, parts, stamp)? {
-                if body_has_come {
-                    after_body.push(bytes);
-                } else {
-                    macs.iter_mut().for_each(|mac| mac.update(bytes));
-                }
-            }
+            pieces.extend(self.of_head(part, parts, stamp)?.into_iter().filter(|piece| !piece.is_empty()));
         }
-        Ok(OpenSignature { macs, offered, after_body })
+        Ok(OpenSignature { keys, now, begun: None, hashed: 0, offered, before_body, after_body })
     }
 
     /// The bytes of a part that stands in the head, in two pieces of which the second may be empty. Parts that do not are
@@ -192,31 +185,61 @@ impl Signature {
     }
 }
 
-/// A signature whose body is still arriving.
+/// A signature whose body is still arriving. Most bodies are hashed in one go at their end, when they are still in cache:
+/// until then there is no state to keep. Of long ones the work is spread over their frames, so that no other connection of
+/// the thread waits for all of it at once.
 pub(super) struct OpenSignature<'a> {
-    macs: SmallVec<[Mac; 2]>,
-    offered: SmallVec<[Tag; 2]>,
+    keys: &'a [Timed<Mac>],
+    now: SystemTime,
+    /// The MACs of a long body, as far as it is `hashed`.
+    begun: Option<Box<[Mac]>>,
+    hashed: usize,
+    offered: SmallVec<[Tag; 1]>,
+    before_body: SmallVec<[&'a [u8]; 4]>,
     after_body: SmallVec<[&'a [u8]; 4]>,
 }
 
 impl OpenSignature<'_> {
-    pub(super) fn update(&mut self, bytes: &[u8]) {
-        self.macs.iter_mut().for_each(|mac| mac.update(bytes));
+    /// The body has grown to `so_far`.
+    pub(super) fn advance(&mut self, so_far: &[u8]) {
+        let Some(news) = so_far.get(self.hashed..).filter(|news| news.len() >= HASHED_AT_ONCE) else { return };
+        let mut begun = self.begun.take().unwrap_or_else(|| self.start().collect());
+        begun.iter_mut().for_each(|mac| mac.update(news));
+        self.begun = Some(begun);
+        self.hashed = so_far.len();
     }
 
-    pub(super) fn finish(mut self) -> Result<(), Refusal> {
-        for bytes in std::mem::take(&mut self.after_body) {
-            self.update(bytes);
-        }
-        let ours = self.macs.into_iter().map(Mac::finish);
-        if any_match(ours, &self.offered) { Ok(()) } else { Err(Refusal::WrongSignature) }
+    pub(super) fn finish(mut self, body: &[u8]) -> Result<(), Refusal> {
+        let begun = self.begun.take();
+        let rest = body.get(self.hashed..).unwrap_or_default();
+        let end = |mut mac: Mac| {
+            mac.update(rest);
+            self.after_body.iter().for_each(|piece| mac.update(piece));
+            mac.finish()
+        };
+        let fits = match begun {
+            Some(begun) => any_match(begun.into_iter().map(end), &self.offered),
+            None => any_match(self.start().map(end), &self.offered),
+        };
+        if fits { Ok(()) } else { Err(Refusal::WrongSignature) }
+    }
+
+    /// The MACs under the keys that count now, up to the body.
+    fn start(&self) -> impl Iterator<Item = Mac> {
+        self.keys.iter().filter_map(|key| key.at(self.now)).cloned().map(|mut mac| {
+            self.before_body.iter().for_each(|piece| mac.update(piece));
+            mac
+        })
     }
 }
 
+/// Bytes of a body that are hashed in one go, under each secret: some 60 µs with SHA-256.
+const HASHED_AT_ONCE: usize = 128 << 10;
+
 /// Those of the texts that are MACs of the scheme, at least one.
-pub(super) fn tags(texts: &[&[u8]], scheme: &Scheme) -> Result<SmallVec<[Tag; 2]>, Refusal> {
+pub(super) fn tags(texts: &[&[u8]], scheme: &Scheme) -> Result<SmallVec<[Tag; 1]>, Refusal> {
     let decoded = texts.iter().filter_map(|text| Tag::decode(text, scheme.encoding, scheme.algorithm));
-    let tags: SmallVec<[Tag; 2]> = decoded.collect();
+    let tags: SmallVec<[Tag; 1]> = decoded.collect();
     if tags.is_empty() { Err(Refusal::MalformedSignature) } else { Ok(tags) }
 }
 

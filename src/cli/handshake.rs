@@ -135,13 +135,12 @@ impl Play<'_> {
                 signer.context("it signs its handshake: give the secret with --secret-env or --secret-file")?;
             let now = SystemTime::now();
             let id = made_up(now);
-            let signed = |body| Message { body, event_type: None, id: &id, now };
-            if let Some(with_proof) = signer.body(&signed(&body))? {
-                body = with_proof;
-            }
+            let with_proof = signer.body(&Message { body: &body, event_type: None, id: &id, now })?;
+            body = with_proof.unwrap_or(body);
             // A signature of something else is as well-formed as the right one.
             let other = [body.as_slice(), b" "].concat();
-            headers = signer.headers(&signed(if rightly { &body } else { &other }));
+            let signed = if rightly { &body } else { &other };
+            headers = signer.headers(&Message { body: signed, event_type: None, id: &id, now });
         }
         if !body.is_empty() {
             headers.push((CONTENT_TYPE, HeaderValue::from_static("application/json")));

@@ -1,5 +1,6 @@
 //! Preallocated buffers of one io thread, and the draft of an event that is built in one of them.
 
+use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -58,22 +59,30 @@ impl Home {
 #[derive(Debug)]
 pub(crate) struct RecordPool {
     home: Arc<Home>,
+    /// Those that have come back.
     free: Receiver<Vec<u8>>,
+    /// Those at hand. The one that came back last is taken first: it may still be in cache.
+    at_hand: RefCell<Vec<Vec<u8>>>,
+    /// Stands for the time of events that have not been received yet.
+    made: Instant,
 }
 
 impl RecordPool {
     /// A pool whose records draw on `budget`.
     pub(crate) fn new(budget: Arc<Budget>) -> Self {
         let (sender, free) = bounded(BUFFERS_KEPT);
-        for _ in 0..BUFFERS_AT_START {
-            let _ = sender.try_send(Vec::with_capacity(BUFFER_BYTES));
-        }
-        Self { home: Arc::new(Home { free: sender, budget }), free }
+        let mut at_hand = Vec::with_capacity(BUFFERS_KEPT);
+        at_hand.extend((0..BUFFERS_AT_START).map(|_| Vec::with_capacity(BUFFER_BYTES)));
+        let home = Arc::new(Home { free: sender, budget });
+        Self { home, free, at_hand: RefCell::new(at_hand), made: Instant::now() }
     }
 
     /// An empty draft. Allocates only when every buffer is out.
     pub(crate) fn draft(&self) -> Draft {
-        self.draft_in(self.free.try_recv().unwrap_or_else(|_| Vec::with_capacity(BUFFER_BYTES)))
+        let mut at_hand = self.at_hand.borrow_mut();
+        let room = BUFFERS_KEPT - at_hand.len();
+        at_hand.extend(self.free.try_iter().take(room));
+        self.draft_in(at_hand.pop().unwrap_or_else(|| Vec::with_capacity(BUFFER_BYTES)))
     }
 
     /// An empty draft in a buffer of just this size: for one of many that come at once, and would empty the pool.
@@ -94,7 +103,7 @@ impl RecordPool {
                 id: Span::default(),
                 type_signed: false,
                 received: UNIX_EPOCH,
-                received_at: Instant::now(),
+                received_at: self.made,
                 reserved: AtomicUsize::new(0),
                 home: Some(Arc::clone(&self.home)),
             },
@@ -273,6 +282,10 @@ mod tests {
         (Instant::now(), SystemTime::now())
     }
 
+    fn idle(pool: &RecordPool) -> usize {
+        pool.free.len() + pool.at_hand.borrow().len()
+    }
+
     #[test]
     fn an_event_gives_back_every_part_as_it_was_written() {
         let (pool, _) = pool();
@@ -311,16 +324,16 @@ mod tests {
     #[test]
     fn the_last_holder_returns_buffer_and_budget_from_any_thread() {
         let (pool, budget) = pool();
-        let free_at_start = pool.free.len();
+        let free_at_start = idle(&pool);
         let mut draft = pool.draft();
         assert!(draft.reserve(500));
         draft.head("s", "POST", "/");
         let event = draft.seal(EventMeta::default(), false, now(), &mut IdSource::new());
         let other = event.clone();
         drop(event);
-        assert_eq!((pool.free.len(), budget.used()), (free_at_start - 1, 500));
+        assert_eq!((idle(&pool), budget.used()), (free_at_start - 1, 500));
         std::thread::spawn(move || drop(other)).join().unwrap();
-        assert_eq!((pool.free.len(), budget.used()), (free_at_start, 0));
+        assert_eq!((idle(&pool), budget.used()), (free_at_start, 0));
     }
 
     #[test]
@@ -339,16 +352,16 @@ mod tests {
     #[test]
     fn a_large_body_gets_a_buffer_of_its_own_that_is_not_kept() {
         let (pool, _) = pool();
-        let free_at_start = pool.free.len();
+        let free_at_start = idle(&pool);
         let mut draft = pool.draft();
         draft.head("github", "POST", "/");
         draft.expect_body(KEPT_BYTES_MAX);
-        assert_eq!(pool.free.len(), free_at_start);
+        assert_eq!(idle(&pool), free_at_start);
         draft.push_body(b"{}");
         let event = draft.seal(EventMeta::default(), false, now(), &mut IdSource::new());
         assert_eq!((event.source(), event.target(), event.body()), ("github", "/", b"{}".as_slice()));
         drop(event);
-        assert_eq!(pool.free.len(), free_at_start);
+        assert_eq!(idle(&pool), free_at_start);
     }
 
     #[test]

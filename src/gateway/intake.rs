@@ -4,6 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::ops::Deref;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -113,36 +114,39 @@ impl Intake {
     }
 
     /// What needs no body is decided before the body is polled: only then does hyper send `100 Continue`.
-    async fn take(&self, at: usize, source: &Source, request: Request) -> Result<Taken, Refusal> {
+    ///
+    /// The state of this future is a connection's while its body comes, and is moved and cleared for every request: what is
+    /// rare is boxed, and what is large is borrowed.
+    async fn take(&self, at: usize, source: &Source, request: &mut Request) -> Result<Taken, Refusal> {
         let started = request.started();
         let sender = Sender { address: request.client(), names: request.client_names(), at: started };
         source.senders.check(sender)?;
-        let (mut head, body) = request.split();
+        let (head, body) = request.split();
         let now = SystemTime::now();
         let tenant = source.tenant(head.uri.path());
-        let asked = Asked { head: &head, body: b"", tenant, admission: &source.admission, now };
+        let asked = Asked { head, body: b"", tenant, admission: &source.admission, now };
         if let Some(handshake) = source.handshakes.by_head(asked) {
-            return Self::shake_hands(source, handshake?).await;
+            return Self::shake_hands(source, handshake).await;
         }
         if head.method != Method::POST {
             return Err(Refusal::WrongMethod);
         }
         body.check_length(source.max_body)?;
-        let mut proof = match source.admission.head(&head, asked.tenant, now) {
-            Ok(proof) => proof,
-            Err(refusal) if source.handshakes.may_be_in_unproven_body(&head.method) => {
-                return self.look_into_unproven(source, asked, body, refusal).await;
-            }
-            Err(refusal) => return Err(refusal),
-        };
+        let proof = source.admission.head(head, asked.tenant, now);
+        if let Err(refusal) = proof
+            && source.handshakes.may_be_in_unproven_body(&head.method)
+        {
+            return Box::pin(self.look_into_unproven(source, asked, body, refusal)).await;
+        }
+        let mut proof = proof?;
         if source.ack == Ack::Durable && self.routes.borrow().is_refused(at) {
             return Err(Refusal::BacklogFull);
         }
         let coding = Coding::of(&head.headers).map_err(|UnknownCoding| Refusal::UnsupportedEncoding)?;
 
         let mut draft = self.records.draft();
-        source.write_head(&head, &mut draft);
-        body.read(source.max_body, &mut draft, (&self.clients, &source.share), |frame| proof.update(frame)).await?;
+        source.write_head(head, &mut draft);
+        body.read(source.max_body, &mut draft, (&self.clients, &source.share), |so_far| proof.advance(so_far)).await?;
         proof.finish(draft.body())?;
         source.senders.count(started)?;
 
@@ -152,12 +156,13 @@ impl Intake {
         };
         let body = inflated.as_deref().unwrap_or(draft.body());
         if let Some(handshake) = source.handshakes.proven(Asked { body, ..asked }) {
-            return Self::shake_hands(source, handshake?).await;
+            return Self::shake_hands(source, handshake).await;
         }
-        if let Some(items) = source.items(&head, body)? {
-            return self.take_items(at, source, Batch { head: &head, body, received: now, started }, items).await;
+        if let Some(items) = source.items(head, body)? {
+            let batch = Batch { head, body, received: now, started };
+            return Box::pin(self.take_items(at, source, batch, items)).await;
         }
-        let mut meta = source.sniff(&head, body);
+        let mut meta = source.sniff(head, body);
         if inflated.is_some() {
             meta = meta.detached_from(body);
         }
@@ -175,7 +180,7 @@ impl Intake {
         &self,
         source: &Source,
         asked: Asked<'_>,
-        body: PendingBody,
+        body: PendingBody<'_>,
         refusal: Refusal,
     ) -> Result<Taken, Refusal> {
         let most = source.max_body.min(UNPROVEN_BODY_MAX);
@@ -183,13 +188,20 @@ impl Intake {
         let mut draft = self.records.draft();
         body.read(most, &mut draft, (&self.clients, &source.share), |_| {}).await?;
         match source.handshakes.by_unproven_body(Asked { body: draft.body(), ..asked }) {
-            Some(handshake) => Self::shake_hands(source, handshake?).await,
+            Some(handshake) => Self::shake_hands(source, handshake).await,
             None => Err(refusal),
         }
     }
 
     /// Answers a handshake. A secret that comes with it is kept first, by a thread that may wait for the disk.
-    async fn shake_hands(source: &Source, handshake: Handshaken) -> Result<Taken, Refusal> {
+    fn shake_hands(
+        source: &Source,
+        handshake: Result<Handshaken, Refusal>,
+    ) -> Pin<Box<dyn Future<Output = Result<Taken, Refusal>> + '_>> {
+        Box::pin(async move { Self::give_hand(source, handshake?).await })
+    }
+
+    async fn give_hand(source: &Source, handshake: Handshaken) -> Result<Taken, Refusal> {
         if let (Some(secret), Some(file)) = (handshake.secret, &source.learns_to) {
             let (kept, file) = (secret.clone(), file.clone());
             let keeping = tokio::task::spawn_blocking(move || learned::keep(&file, &kept));
@@ -318,14 +330,14 @@ impl Intake {
 impl Answerer for Intake {
     type Body = ReplyBody;
 
-    async fn answer(&self, request: Request) -> (Response<ReplyBody>, Instant) {
+    async fn answer(&self, mut request: Request) -> (Response<ReplyBody>, Instant) {
         let (started, client) = (request.started(), request.client());
         let found = request.check_head().and_then(|()| self.sources.find(request.head().uri.path()));
         let (mut answer, ready) = match found {
             Err(refusal) => self.turn_away(refusal, client),
             Ok(Found::Health) => (reply::health(self.stage.get() == Stage::Running), Instant::now()),
             Ok(Found::Source(at, source)) => {
-                let ending = self.take(at, source, request).await;
+                let ending = self.take(at, source, &mut request).await;
                 self.conclude(at, source, ending, (started, client))
             }
         };

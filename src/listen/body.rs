@@ -22,14 +22,14 @@ pub(super) fn check_length(body: &Incoming, max: usize) -> Result<(), Refusal> {
 
 /// Reads the body to its end. What is announced must have room, and is reserved as it comes, in steps that double: a sender
 /// that announces much and sends nothing holds nothing. `unfinished` bounds what the bodies that have begun hold together.
-/// `on_frame` sees each frame while it is in cache.
+/// `on_progress` sees how far the body has come.
 pub(super) async fn read<'s>(
     body: &mut Incoming,
     max: usize,
     connection: &Connection,
     draft: &mut Draft,
     unfinished: impl Fn() -> Unfinished<'s>,
-    mut on_frame: impl FnMut(&[u8]),
+    mut on_progress: impl FnMut(&[u8]),
 ) -> Result<(), Refusal> {
     check_length(body, max)?;
     // hyper sees to it that no more comes than was announced.
@@ -62,7 +62,7 @@ pub(super) async fn read<'s>(
             draft.expect_body(room - draft.body().len());
         }
         draft.push_body(&data);
-        on_frame(&data);
+        on_progress(draft.body());
     }
     Ok(())
 }

@@ -41,9 +41,9 @@ pub(crate) struct Request {
 
 /// The body of a request, which nobody has asked for yet.
 #[derive(Debug)]
-pub(crate) struct PendingBody {
-    body: Incoming,
-    connection: Rc<Connection>,
+pub(crate) struct PendingBody<'request> {
+    body: &'request mut Incoming,
+    connection: &'request Connection,
     client: IpAddr,
 }
 
@@ -99,30 +99,30 @@ impl Request {
     }
 
     /// Separates head and body. Nothing is read, so the client has not been told to continue.
-    pub(crate) fn split(self) -> (Parts, PendingBody) {
-        (self.head, PendingBody { body: self.body, connection: self.connection, client: self.client })
+    pub(crate) fn split(&mut self) -> (&mut Parts, PendingBody<'_>) {
+        (&mut self.head, PendingBody { body: &mut self.body, connection: &self.connection, client: self.client })
     }
 }
 
-impl PendingBody {
+impl PendingBody<'_> {
     /// Refuses a body whose announced length is over `max`.
     pub(crate) fn check_length(&self, max: usize) -> Result<(), Refusal> {
-        body::check_length(&self.body, max)
+        body::check_length(self.body, max)
     }
 
     /// Reads it to its end into `draft`, within `max`, the memory budget, and what unfinished bodies may hold of that for its
-    /// client and for `source`; `on_frame` sees each frame while it is in cache. Before the client is told to continue, there
+    /// client and for `source`; `on_progress` sees how far the body has come. Before the client is told to continue, there
     /// is room for what is announced.
     pub(crate) async fn read(
-        mut self,
+        self,
         max: usize,
         draft: &mut Draft,
         (clients, source): (&Clients, &SourceShare),
-        on_frame: impl FnMut(&[u8]),
+        on_progress: impl FnMut(&[u8]),
     ) -> Result<(), Refusal> {
         let client = self.client;
         let unfinished = || clients.unfinished(client, source);
-        body::read(&mut self.body, max, &self.connection, draft, unfinished, on_frame).await?;
+        body::read(self.body, max, self.connection, draft, unfinished, on_progress).await?;
         self.connection.begin_answering();
         Ok(())
     }

@@ -129,10 +129,9 @@ where
     let service = service_fn(|request| {
         let connection = Rc::clone(&connection);
         let (request, place) = Request::new(request, Rc::clone(&connection), &thread.clients);
-        let answer = thread.answerer.answer(request);
         async move {
             let _place = place;
-            let (answer, ready_at) = answer.await;
+            let (answer, ready_at) = thread.answerer.answer(request).await;
             if !connection.request_is_whole() {
                 // The body is dropped by now. In its next turn hyper skips what is left of it, if that is there, or else adds
                 // `Connection: close` to this answer.

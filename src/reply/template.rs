@@ -115,7 +115,7 @@ impl Escape {
     }
 
     pub(super) fn push(self, out: &mut Filled, text: &str) {
-        if !text.contains(|character| self.changes(character)) {
+        if is_harmless(text) {
             return out.extend_from_slice(text.as_bytes());
         }
         for character in text.chars() {
@@ -154,6 +154,13 @@ impl Escape {
         };
         out.extend_from_slice(changed);
     }
+}
+
+/// Whether a text is of characters that nothing changes, as almost every id and type is. Looks at all bytes, several at once.
+fn is_harmless(text: &str) -> bool {
+    text.bytes().fold(true, |harmless, byte| {
+        harmless & matches!(byte, b' '..=b'~') & !matches!(byte, b'"' | b'\\' | b'&' | b'<' | b'>' | b'\'')
+    })
 }
 
 #[cfg(test)]

@@ -23,6 +23,9 @@ mod inflate;
 
 mod json;
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+
 mod scan;
 
 mod sniffer;

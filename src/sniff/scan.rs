@@ -15,20 +15,47 @@
 
 use wide::{u8x16, u8x32};
 
+#[cfg(target_arch = "x86_64")]
+use super::avx2;
+
 /// The index just behind the bracket that closes a container, given the one just behind the bracket that opens it.
 /// `None`: the bytes end first.
 pub(crate) fn container_end(bytes: &[u8], from: usize) -> Option<usize> {
+    #[cfg(target_arch = "x86_64")]
+    if let Ok(end) = avx2::container_end(bytes, from) {
+        return end;
+    }
+    container_end_by(bytes, from, Masks::of, xor_of_all_before)
+}
+
+/// What a container is skipped by, of 64 bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Masks {
+    pub(super) quotes: u64,
+    pub(super) backslashes: u64,
+    pub(super) opening: u64,
+    pub(super) closing: u64,
+}
+
+/// The walk itself, which is compiled for each way to get at masks and to combine them.
+#[expect(clippy::inline_always, reason = "it has to become a part of the function that is compiled for AVX2")]
+#[inline(always)]
+pub(super) fn container_end_by(
+    bytes: &[u8],
+    from: usize,
+    masks: impl Fn(&[u8; BLOCK]) -> Masks,
+    xor_of_all_before: impl Fn(u64) -> u64,
+) -> Option<usize> {
     let mut depth = 1;
     let mut escapes = Escapes::default();
     let mut inside_before = 0;
     first_in_blocks(bytes, from, |block| {
-        let quotes = block.equal(b'"') & !escapes.in_block(block);
+        let masks = masks(block);
+        let quotes = masks.quotes & !escapes.of(masks.backslashes);
         let inside = xor_of_all_before(quotes) ^ inside_before;
         inside_before = ((inside as i64) >> (BLOCK - 1)) as u64;
 
-        let brackets = block.with(KIND_OF_BRACKET);
-        let opening = brackets.equal(b'{') & !inside;
-        let closing = brackets.equal(b'}') & !inside;
+        let (opening, closing) = (masks.opening & !inside, masks.closing & !inside);
         let closed = closing.count_ones();
         if closed as usize >= depth {
             return outermost_closing(&mut depth, opening, closing);
@@ -67,7 +94,9 @@ pub(crate) fn string_end(bytes: &[u8], from: usize) -> Option<StringEnd> {
 fn long_string_end(bytes: &[u8], from: usize) -> Option<StringEnd> {
     let mut escapes = Escapes::default();
     let quote = first_in_blocks(bytes, from, |block| {
-        let quotes = block.equal(b'"') & !escapes.in_block(block);
+        let block = Block::of(block);
+        let backslashes = if block.has(b'\\') { block.equal(b'\\') } else { 0 };
+        let quotes = block.equal(b'"') & !escapes.of(backslashes);
         (quotes != 0).then(|| quotes.trailing_zeros() as usize)
     })?;
     // The last block may have backslashes behind the quote.
@@ -76,17 +105,31 @@ fn long_string_end(bytes: &[u8], from: usize) -> Option<StringEnd> {
 }
 
 /// Goes over the bytes from `from` on in blocks, the last filled up with spaces, until one gives the index of a byte in it.
-#[inline]
-fn first_in_blocks(bytes: &[u8], from: usize, mut look: impl FnMut(Block) -> Option<usize>) -> Option<usize> {
+#[expect(clippy::inline_always, reason = "as above")]
+#[inline(always)]
+fn first_in_blocks(bytes: &[u8], from: usize, mut look: impl FnMut(&[u8; BLOCK]) -> Option<usize>) -> Option<usize> {
     let mut at = from;
     loop {
         let rest = bytes.get(at..)?;
-        let block = rest.first_chunk().map_or_else(|| Block::of_last(rest), Block::of);
-        if let Some(found) = look(block) {
+        let found = match rest.first_chunk() {
+            Some(block) => look(block),
+            None => look(&filled_up(rest)),
+        };
+        if let Some(found) = found {
             return Some(at + found);
         }
         at += BLOCK;
     }
+}
+
+/// Less than a block, filled up with spaces.
+#[cold]
+fn filled_up(bytes: &[u8]) -> [u8; BLOCK] {
+    let mut block = [b' '; BLOCK];
+    for (place, byte) in block.iter_mut().zip(bytes) {
+        *place = *byte;
+    }
+    block
 }
 
 /// The index of the bracket that brings the depth to nothing, bracket by bracket.
@@ -129,14 +172,14 @@ struct Escapes {
 }
 
 impl Escapes {
-    /// The bytes, other than backslashes, that are escaped.
+    /// The bytes, other than backslashes, that are escaped in the block with these.
     #[inline]
-    fn in_block(&mut self, block: Block) -> u64 {
-        if !block.has(b'\\') {
+    fn of(&mut self, backslashes: u64) -> u64 {
+        if backslashes == 0 {
             return std::mem::take(&mut self.carried);
         }
         self.seen = true;
-        self.behind(block.equal(b'\\'))
+        self.behind(backslashes)
     }
 
     /// Backslashes come in runs, and one of odd length escapes the byte behind it. Adding a run's first bit to it leaves
@@ -154,10 +197,24 @@ impl Escapes {
 }
 
 /// Bytes per block: the bits of a mask.
-const BLOCK: usize = 64;
+pub(super) const BLOCK: usize = 64;
 
 /// Opening brackets and braces differ in this bit alone, closing ones too, and no other byte falls together with them.
-const KIND_OF_BRACKET: u8 = 0x20;
+pub(super) const KIND_OF_BRACKET: u8 = 0x20;
+
+impl Masks {
+    #[inline]
+    fn of(block: &[u8; BLOCK]) -> Self {
+        let block = Block::of(block);
+        let brackets = block.with(KIND_OF_BRACKET);
+        Self {
+            quotes: block.equal(b'"'),
+            backslashes: if block.has(b'\\') { block.equal(b'\\') } else { 0 },
+            opening: brackets.equal(b'{'),
+            closing: brackets.equal(b'}'),
+        }
+    }
+}
 
 /// 64 bytes, to be asked for masks: one bit per byte, the lowest for the first. In halves, because a build for processors
 /// with AVX2 compares 32 bytes at once; others do it in two steps.
@@ -172,16 +229,6 @@ impl Block {
             *half = u8x32::new(*bytes);
         }
         Self(halves)
-    }
-
-    /// Less than a block, filled up with spaces.
-    #[cold]
-    fn of_last(bytes: &[u8]) -> Self {
-        let mut block = [b' '; BLOCK];
-        for (place, byte) in block.iter_mut().zip(bytes) {
-            *place = *byte;
-        }
-        Self::of(&block)
     }
 
     /// With these bits set in every byte.
@@ -274,7 +321,9 @@ mod tests {
 
         #[test]
         fn a_container_ends_where_a_byte_by_byte_reading_says(bytes in prop::collection::vec(interesting_byte(), 0..400)) {
-            prop_assert_eq!(container_end(&bytes, 0), slow_container_end(&bytes));
+            let slow = slow_container_end(&bytes);
+            prop_assert_eq!(container_end(&bytes, 0), slow);
+            prop_assert_eq!(container_end_by(&bytes, 0, Masks::of, xor_of_all_before), slow);
         }
     }
 

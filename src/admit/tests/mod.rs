@@ -61,8 +61,10 @@ fn at(seconds: u64) -> SystemTime {
 /// The verdict on a request whose body arrives in these frames.
 fn verdict(admission: &Admission, parts: &Parts, frames: &[&[u8]], now: SystemTime) -> Result<(), Refusal> {
     let mut check = admission.head(parts, None, now)?;
+    let mut so_far = Vec::new();
     for frame in frames {
-        check.update(frame);
+        so_far.extend_from_slice(frame);
+        check.advance(&so_far);
     }
     check.finish(&frames.concat())
 }
