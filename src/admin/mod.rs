@@ -19,6 +19,8 @@ mod access;
 
 mod archive;
 
+mod door;
+
 mod exposition;
 
 mod follow;

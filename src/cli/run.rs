@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::ConfigFile;
 use super::log::Log;
-use crate::config::{Config, ListenConfig};
+use crate::config::{AdminAddress, Config, ListenConfig};
 use crate::gateway::{Cores, Gateway, Placement, Stopped};
 use crate::routes::Lost;
 
@@ -48,12 +48,18 @@ impl Run {
         };
         let introduction = introduction(&config);
         let schemes: Vec<_> = config.gateway.listen.iter().map(scheme).collect();
+        let admin_has_tls = config.gateway.admin.as_ref().is_some_and(|admin| admin.tls.is_some());
         let gateway = Gateway::builder().config(config).start()?;
         for (address, scheme) in gateway.addresses().iter().zip(schemes) {
             tracing::info!("listening on {scheme}://{address}");
         }
         if let Some(address) = gateway.admin_address() {
-            tracing::info!("admin on http://{address}: /healthz /readyz /metrics /routes");
+            let scheme = match address {
+                AdminAddress::Unix(_) => "",
+                AdminAddress::Tcp(_) if admin_has_tls => "https://",
+                AdminAddress::Tcp(_) => "http://",
+            };
+            tracing::info!("admin on {scheme}{address}: /healthz /readyz /metrics /routes");
         }
         for line in introduction {
             tracing::info!("{line}");

@@ -4,6 +4,8 @@
 //! loaded, names proven to exist. Whatever is wrong with a file is found before any of them exists, and all of it at once:
 //! every `Problem` names file, line and key and says what would be right.
 
+mod admin;
+
 mod condition;
 
 mod display;
@@ -63,6 +65,7 @@ mod xml_path;
 #[cfg(test)]
 mod tests;
 
+pub use admin::{AdminAddress, AdminConfig};
 pub use condition::{Comparison, Condition, Number, Scalar, Test};
 pub use duplicates::DuplicatesConfig;
 pub use gateway::GatewayConfig;

@@ -18,7 +18,7 @@ pub struct Ended {
 }
 
 /// The binary, in a directory, with nothing of this test's environment that it would listen to.
-fn command(dir: &Path, arguments: &[&str]) -> Command {
+pub fn command(dir: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hookgate"));
     command.args(arguments).current_dir(dir).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
@@ -30,7 +30,7 @@ fn command(dir: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-fn end(command: &mut Command) -> Ended {
+pub fn end(command: &mut Command) -> Ended {
     let output = command.output().unwrap();
     Ended {
         code: output.status.code(),

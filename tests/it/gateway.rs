@@ -54,7 +54,8 @@ impl Gateway {
         Self::launch(gateway_keys, config, |_| {})
     }
 
-    /// The same with more keys and more files. With `listen` among the keys it listens there.
+    /// The same with more keys and more files. With `listen` or `admin` among the keys it listens there; an admin socket in the
+    /// file system has no `admin` here.
     pub fn start_listening(gateway_keys: &str, config: &str, prepare: impl FnOnce(&Path)) -> Self {
         Self::launch(gateway_keys, config, prepare)
     }
@@ -76,8 +77,9 @@ impl Gateway {
     ) -> Arc<tempfile::TempDir> {
         let dir = Arc::new(tempfile::tempdir().unwrap());
         let listen = if gateway_keys.contains("listen = ") { "" } else { "listen = \"127.0.0.1:0\"" };
+        let admin = if gateway_keys.contains("admin = ") { "" } else { "admin = \"127.0.0.1:0\"" };
         let text = format!(
-            "[gateway]\n{listen}\nadmin = \"127.0.0.1:0\"\n{gateway_keys}\n[journal]\ndir = \"data\"\n{journal_keys}\n{config}"
+            "[gateway]\n{listen}\n{admin}\n{gateway_keys}\n[journal]\ndir = \"data\"\n{journal_keys}\n{config}"
         );
         std::fs::write(dir.path().join("hookgate.toml"), text).unwrap();
         std::fs::write(dir.path().join("secret"), SECRET).unwrap();
@@ -110,6 +112,9 @@ impl Gateway {
         thread::spawn(move || collecting.collect(stderr));
         let address = |after: &str| -> Option<SocketAddr> {
             let line = log.wait_for_line(after)?;
+            if line.contains("unix:") {
+                return Some(([0, 0, 0, 0], 0).into());
+            }
             let rest = line.split_once(after).unwrap().1.split_once("://").unwrap().1;
             Some(rest.split(' ').next().unwrap().trim_end_matches(':').parse().unwrap())
         };

@@ -37,6 +37,8 @@ mod finds_types_where_providers_put_them;
 
 mod follows_events;
 
+mod guards_its_admin_address;
+
 mod isolates_a_slow_route;
 
 mod keeps_its_limits;

@@ -1,5 +1,7 @@
 //! From tables to resolved values: a file for each kind of thing that is written. All of it reports and goes on.
 
+mod admin;
+
 mod auth;
 
 mod backlog;
@@ -54,6 +56,7 @@ mod validity;
 
 mod weakness;
 
+pub(super) use admin::admin_of;
 pub(super) use gateway::gateway;
 pub(super) use journal::journal;
 pub(super) use poll::polls;

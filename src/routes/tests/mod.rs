@@ -89,7 +89,6 @@ pub(in crate::routes) fn config(routes: Vec<RouteConfig>) -> Config {
             drain_delay: Duration::ZERO,
             drain_timeout: Duration::ZERO,
             admin: None,
-            admin_token: None,
         },
         journal: JournalConfig {
             dir: PathBuf::new(),
