@@ -29,6 +29,8 @@ mod output;
 
 mod presets;
 
+mod privileges;
+
 mod progress;
 
 mod replay;

@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::ConfigFile;
 use super::log::Log;
+use super::privileges::{NoDumps, Privileges};
 use crate::config::{AdminAddress, Config, ListenConfig};
 use crate::gateway::{Cores, Gateway, Placement, Stopped};
 use crate::routes::Lost;
@@ -18,6 +19,7 @@ use crate::routes::Lost;
 #[command(after_help = "\
 Stops on SIGTERM or SIGINT: finishes what is in flight and exits 0, or 3 if events that were only in memory were lost.
 Stops by itself, and exits 1, if one of its threads breaks down.
+It gives up core dumps and new privileges, and does not start as root unless told to ([process] allow_root, core_dumps).
 A second signal ends it at once. SIGHUP reads certificates again, as happens within a second of a change to them anyway.
 
 Examples:
@@ -28,6 +30,8 @@ pub(super) struct Run {
     file: ConfigFile,
     #[command(flatten)]
     log: Log,
+    #[command(flatten)]
+    privileges: Privileges,
 }
 
 /// Events were lost.
@@ -35,7 +39,9 @@ const EXIT_LOST: u8 = 3;
 
 impl Run {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
+        let dumps = NoDumps::begin()?;
         let config = self.file.load()?;
+        self.privileges.give_up(config.process, dumps)?;
         self.log.start()?;
         for warning in &config.warnings {
             tracing::warn!("{warning}");

@@ -1,8 +1,8 @@
 //! From files to a configuration, or to all that is wrong with them.
 //!
 //! ```text
-//! hookgate.toml        [gateway] [journal] [[source]] [[poll]] [[pool]] [[route]]
-//! routes.d/*.toml                                              [[pool]] [[route]]     by name
+//! hookgate.toml        [gateway] [journal] [process] [[source]] [[poll]] [[pool]] [[route]]
+//! routes.d/*.toml                                                        [[pool]] [[route]]     by name
 //! ```
 
 use std::ffi::OsString;
@@ -88,6 +88,7 @@ fn config(roots: &mut [Table<'_>]) -> Option<Config> {
     let main = roots.first_mut()?;
     let gateway = read::gateway(main);
     let journal = read::journal(main);
+    let process = read::process(main);
     let mut sources = read::sources(main, &gateway);
     let polled = read::polls(main, &gateway, &mut sources);
     let pools = read::pools(roots);
@@ -101,6 +102,7 @@ fn config(roots: &mut [Table<'_>]) -> Option<Config> {
     Some(Config {
         gateway,
         journal,
+        process,
         sources: sources.configs,
         polls: polled,
         routes,

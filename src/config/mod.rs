@@ -36,6 +36,8 @@ mod preset;
 
 mod problem;
 
+mod process;
+
 mod proof;
 
 mod read;
@@ -76,6 +78,7 @@ pub use poll::{CursorConfig, CursorFrom, NextPage, PollConfig};
 pub use pool::PoolConfig;
 pub use preset::{Preset, preset, presets};
 pub use problem::{Problem, Problems};
+pub use process::ProcessConfig;
 pub use proof::{JwtScheme, Proof, TokenPlace};
 pub use route::{
     BacklogConfig, BacklogFull, BreakerConfig, FileSink, Fill, From, FromStart, HttpAuth, HttpSink, HttpTls,
@@ -102,6 +105,8 @@ pub struct Config {
     pub gateway: GatewayConfig,
     /// `[journal]`
     pub journal: JournalConfig,
+    /// `[process]`; an embedding program decides for itself.
+    pub process: ProcessConfig,
     /// `[[source]]`, in the order of the file.
     pub sources: Vec<SourceConfig>,
     /// `[[poll]]`, in the order of the file.

@@ -26,6 +26,7 @@ pub fn command(dir: &Path, arguments: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
+    command.env("HOOKGATE_ALLOW_ROOT", "1");
     command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").env_remove("CLICOLOR");
     command
 }

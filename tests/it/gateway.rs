@@ -60,6 +60,11 @@ impl Gateway {
         Self::launch(gateway_keys, config, prepare)
     }
 
+    /// The same with all that there is in its log.
+    pub fn start_tracing(gateway_keys: &str, config: &str, prepare: impl FnOnce(&Path)) -> Self {
+        Self::run_under(&["env", "HOOKGATE_LOG=trace"], Self::prepare(gateway_keys, "", config, prepare))
+    }
+
     /// The same with more files in its directory.
     pub fn start_prepared(config: &str, prepare: impl FnOnce(&Path)) -> Self {
         Self::launch("", config, prepare)
@@ -100,6 +105,7 @@ impl Gateway {
         let arguments = [program, &[env!("CARGO_BIN_EXE_hookgate"), "run"]].concat();
         let mut child = Command::new(arguments[0])
             .args(&arguments[1..])
+            .env("HOOKGATE_ALLOW_ROOT", "1")
             .current_dir(dir.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -203,9 +209,14 @@ impl Gateway {
         assert!(sent.success());
     }
 
+    /// What the system says of it: `/proc/PID/FILE`.
+    pub fn proc(&self, file: &str) -> String {
+        std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).unwrap()
+    }
+
     /// The processor time that it has used, in the system's ticks.
     pub fn ticks(&self) -> u64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let stat = self.proc("stat");
         let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
         fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     }

@@ -37,6 +37,8 @@ mod finds_types_where_providers_put_them;
 
 mod follows_events;
 
+mod gives_up_privileges;
+
 mod guards_its_admin_address;
 
 mod isolates_a_slow_route;

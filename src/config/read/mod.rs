@@ -32,6 +32,8 @@ mod pool;
 
 mod preset;
 
+mod process;
+
 mod proof;
 
 mod reply;
@@ -62,5 +64,6 @@ pub(super) use journal::journal;
 pub(super) use poll::polls;
 pub(super) use pool::{Pools, pools};
 pub(super) use preset::presets;
+pub(super) use process::process;
 pub(super) use route::{Surroundings, routes};
 pub(super) use source::{Sources, sources};

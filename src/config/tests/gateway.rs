@@ -1,10 +1,10 @@
-//! `[gateway]`, `[journal]` and `[[pool]]`.
+//! `[gateway]`, `[journal]`, `[process]` and `[[pool]]`.
 
 use std::path::Path;
 use std::time::Duration;
 
 use super::{assert_mistake, config, read, read_in, text_file};
-use crate::config::{ForwardedHeader, JournalConfig, ListenConfig, RetainConfig};
+use crate::config::{ForwardedHeader, JournalConfig, ListenConfig, ProcessConfig, RetainConfig};
 
 fn plain(address: &str) -> ListenConfig {
     address.parse::<std::net::SocketAddr>().unwrap().into()
@@ -105,6 +105,14 @@ fn an_address_is_listened_on_once() {
         "`listen` has",
         "port of its own",
     );
+}
+
+#[test]
+fn the_process_gives_up_what_is_not_asked_for() {
+    assert_eq!(config("").process, ProcessConfig::default());
+    let process = config("[process]\nallow_root = true\ncore_dumps = true").process;
+    assert!(process.allow_root && process.core_dumps);
+    assert_mistake("[process]\nalow_root = true", 2, "unknown key `alow_root`", "did you mean `allow_root`?");
 }
 
 #[test]
