@@ -45,6 +45,8 @@ mod isolates_a_slow_route;
 
 mod keeps_its_limits;
 
+mod keeps_secrets;
+
 mod keeps_what_it_acknowledged;
 
 mod limits_a_forgotten_routes_backlog;
