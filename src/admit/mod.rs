@@ -31,6 +31,8 @@ mod mac;
 
 mod public_key;
 
+mod private_key;
+
 mod keyring;
 
 mod timestamp;

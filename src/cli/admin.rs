@@ -36,6 +36,11 @@ const TOKEN_VARIABLE: &str = "HOOKGATE_ADMIN_TOKEN";
 const DEFAULT_ADDRESS: &str = "127.0.0.1:9090";
 
 impl Admin {
+    /// Whether its address was.
+    pub(super) fn is_given(&self) -> bool {
+        self.address.is_some()
+    }
+
     /// The answer to a request, which must be 200.
     pub(super) fn ask(&self, method: Method, target: &str) -> anyhow::Result<Answer> {
         let answer = self.request(method, target)?.send()?;

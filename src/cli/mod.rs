@@ -17,6 +17,8 @@ mod dead;
 
 mod dead_letters;
 
+mod handshake;
+
 mod init;
 
 mod job;
@@ -27,11 +29,15 @@ mod log;
 
 mod output;
 
+mod poll;
+
 mod presets;
 
 mod privileges;
 
 mod progress;
+
+mod reach;
 
 mod replay;
 
@@ -76,6 +82,7 @@ Examples:
   hookgate dead list                       what could not be delivered
   hookgate replay --route billing --from 2h --dry-run
                                            how many events a route would get again
+  hookgate poll list                       how far each poll is
   hookgate journal verify                  whether the journal is as it was written
   hookgate send --preset github --secret-env GITHUB_WEBHOOK_SECRET \\
       --type issues payload.json http://127.0.0.1:8080/hooks/github";
@@ -102,6 +109,8 @@ enum Command {
     Replay(replay::Replay),
     /// Looks at the events that could not be delivered, delivers them again or drops them
     Dead(dead::Dead),
+    /// Looks at the polls of a gateway, runs one now, or has one begin anew
+    Poll(poll::Poll),
     /// Looks at the journal of a stopped gateway, and repairs it
     Journal(journal::Journal),
 }
@@ -130,6 +139,7 @@ pub fn main() -> ExitCode {
         Command::Tail(tail) => tail.execute(),
         Command::Replay(replay) => replay.execute(),
         Command::Dead(dead) => dead.execute(),
+        Command::Poll(poll) => poll.execute(),
         Command::Journal(journal) => journal.execute(),
     };
     result.unwrap_or_else(|error| {

@@ -4,12 +4,12 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use http::{Method, StatusCode};
+use http::Method;
 
-use super::admin::Admin;
-use super::client::{Unreachable, encoded};
+use super::client::encoded;
 use super::output;
 use super::progress::Progress;
+use super::reach::{Reach, Reached, elsewhere};
 use super::visible::visible;
 use crate::admin::{Archive, AttemptStory, Stories, Story, Wanted};
 use crate::config::Config;
@@ -40,14 +40,16 @@ pub(super) struct Show {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    admin: Admin,
+    reach: Reach,
 }
 
 impl Show {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
-        let stories = match self.ask()? {
-            Some(stories) => stories,
-            None => self.read(&self.admin.file.load()?)?,
+        let stories = match self.reach.ask(Method::GET, &self.target(), "looking through the journal")? {
+            Reached::Gateway(body) => {
+                serde_json::from_str(&body).context("what answers is no hookgate's admin address")?
+            }
+            Reached::Nobody(config) => self.read(&config)?,
         };
         if self.json {
             output::print(format_args!("{}\n", serde_json::to_string(&stories)?))?;
@@ -57,21 +59,12 @@ impl Show {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// The running gateway. `None` if none answers.
-    fn ask(&self) -> anyhow::Result<Option<Stories>> {
+    fn target(&self) -> String {
         let mut target = format!("/events?id={}", encoded(&self.id));
         if let Some(source) = &self.source {
             let _ = write!(target, "&source={}", encoded(source));
         }
-        let Some(request) = self.admin.request_if_any(Method::GET, &target)? else { return Ok(None) };
-        let answer = match request.send_patiently("looking through the journal") {
-            Err(error) if error.is::<Unreachable>() => return Ok(None),
-            answer => answer?,
-        };
-        if answer.status != StatusCode::OK {
-            bail!("{}", answer.body.trim_end());
-        }
-        serde_json::from_str(&answer.body).map(Some).context("what answers is no hookgate's admin address")
+        target
     }
 
     /// The files of a stopped gateway.
@@ -79,10 +72,7 @@ impl Show {
         let dir = config.journal.events_dir();
         let search = if dir.exists() { Some(Search::of_closed(&dir)) } else { None };
         let search = match search {
-            Some(Err(JournalError::Locked { dir, owner })) => bail!(
-                "{} belongs to {owner}, which does not answer at its admin address; give its address with --admin, or stop it",
-                dir.display()
-            ),
+            Some(Err(JournalError::Locked { dir, owner })) => return Err(elsewhere(&dir, &owner)),
             Some(Err(error)) => return Err(error.into()),
             Some(Ok(search)) => Some(search),
             None => None,

@@ -74,7 +74,7 @@ pub use gateway::GatewayConfig;
 pub use handshake::{AnswerPart, Clue, Expected, Field, Handshake};
 pub use journal::{JournalConfig, RetainConfig};
 pub use listen::{CertificateFiles, ForwardedHeader, ListenConfig, TlsConfig};
-pub use poll::{CursorConfig, CursorFrom, NextPage, PollConfig};
+pub use poll::{CursorConfig, CursorFrom, NextPage, OAuthConfig, PollConfig};
 pub use pool::PoolConfig;
 pub use preset::{Preset, preset, presets};
 pub use problem::{Problem, Problems};

@@ -9,6 +9,8 @@
     reason = "requests are written to be read, not to be fast"
 )]
 
+mod api;
+
 mod client;
 
 mod encrypted;
@@ -57,7 +59,11 @@ mod looks_into_the_journal;
 
 mod parks_what_fails;
 
+mod plays_handshakes;
+
 mod polls_what_has_no_webhook;
+
+mod polls_with_tokens;
 
 mod reads_compressed_bodies;
 
@@ -88,6 +94,8 @@ mod spends_few_system_calls;
 mod survives_bad_requests;
 
 mod survives_disconnects;
+
+mod tells_polls_what_to_do;
 
 mod tells_the_story_of_an_event;
 

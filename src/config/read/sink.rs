@@ -59,8 +59,13 @@ fn http(mut table: Table<'_>, url_node: &Node<'_>) -> Option<HttpSink> {
 
 /// Whom requests go to: the keys beside its URL.
 pub(super) fn server(table: &mut Table<'_>, url_node: &Node<'_>) -> Option<HttpSink> {
-    let url = url(url_node);
     let auth = http_auth(table);
+    place(table, url_node, auth)
+}
+
+/// The same without credentials among the keys.
+pub(super) fn place(table: &mut Table<'_>, url_node: &Node<'_>, auth: Option<HttpAuth>) -> Option<HttpSink> {
+    let url = url(url_node);
     let headers = table.get("headers").map(|node| headers(&node, auth.is_some())).unwrap_or_default();
     let tls_node = table.get("tls");
     if let Some(node) = tls_node.as_ref().filter(|_| url.as_ref().is_some_and(|url| url.scheme_str() == Some("http"))) {
