@@ -93,7 +93,7 @@ impl HttpSink {
             Ok(Err(failure)) => return Outcome::Failed(failure),
             Err(_) => return Outcome::Failed(answer::too_late()),
         };
-        let answer = answer::read(response, deadline).await;
+        let answer = answer::read(response, deadline, &self.processor.template).await;
         if answer.whole {
             self.idle.put(connection, Instant::now()).await;
         }
