@@ -121,7 +121,7 @@ fn what_never_arrives_is_called_lost() {
     std::fs::write(dir.path().join("hookgate.toml"), config).unwrap();
     let gateway = Path::new(env!("CARGO_BIN_EXE_loadtest")).with_file_name("hookgate");
     let mut gateway = Command::new(gateway)
-        .args(["run", "--config"])
+        .args(["run", "--allow-root", "--config"])
         .arg(dir.path().join("hookgate.toml"))
         .stdout(Stdio::null())
         .stderr(Stdio::null())

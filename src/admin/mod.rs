@@ -22,6 +22,8 @@ mod access;
 
 mod archive;
 
+mod door;
+
 mod exposition;
 
 mod follow;

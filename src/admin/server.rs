@@ -1,47 +1,37 @@
 //! The admin listener: a hyper server, run by the `control` thread.
 
 use std::convert::Infallible;
-use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::header::{ALLOW, CONTENT_TYPE};
+use http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::Either;
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use super::access::{Access, Denied};
 use super::archive::{StoryError, Wanted};
+use super::door::{AdminError, Door, Visitor};
 use super::follow::{Filter, Lines, follow};
 use super::jobs::Job;
 use super::observed::Observed;
 use super::story::Stories;
 use super::{exposition, metrics, polls, readiness};
-use crate::config::{Secret, TypePattern};
+use crate::config::{AdminAddress, AdminConfig, TypePattern};
+use crate::listen::Tls;
 use crate::reply::ReplyBody;
 use crate::routes::ForgetError;
 use crate::sniff;
 
-/// The admin address could not be served.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot serve the admin address {address}: {cause}; change `admin` or stop what has the port")]
-pub(crate) struct AdminError {
-    address: SocketAddr,
-    #[source]
-    cause: io::Error,
-}
-
 /// The admin listener, bound; it serves as long as somebody polls it.
 pub(crate) struct Admin {
-    address: SocketAddr,
-    listener: std::net::TcpListener,
+    address: AdminAddress,
+    door: Door,
     access: Access,
     observed: Observed,
 }
@@ -49,7 +39,10 @@ pub(crate) struct Admin {
 /// A whole answer, or one that goes on.
 type AnswerBody = Either<ReplyBody, Lines>;
 
-/// A client that sends no whole head for so long is dropped.
+/// Connections at once. Those that follow events or a replay keep theirs.
+const CONNECTIONS_MAX: usize = 256;
+
+/// A client that ends no handshake or sends no whole head for so long is dropped.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Before the next try after a failed accept.
@@ -67,12 +60,9 @@ pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 
 impl Admin {
     /// Binds the address.
-    pub(crate) fn bind(address: SocketAddr, token: Option<Secret>, observed: Observed) -> Result<Self, AdminError> {
-        let failed = |cause| AdminError { address, cause };
-        let listener = std::net::TcpListener::bind(address).map_err(failed)?;
-        listener.set_nonblocking(true).map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { address, listener, access: Access::new(token), observed })
+    pub(crate) fn bind(config: &AdminConfig, observed: Observed) -> Result<Self, AdminError> {
+        let (door, address) = Door::bind(config)?;
+        Ok(Self { address, door, access: Access::new(config), observed })
     }
 
     /// Serves, within a `LocalSet`.
@@ -83,12 +73,17 @@ impl Admin {
             searches: Semaphore::new(SEARCHES_MAX),
             jobs: Arc::new(Semaphore::new(1)),
         });
-        service.accept(self.listener).await;
+        service.accept(self.door).await;
     }
 
     /// Where it listens.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+    pub(crate) fn address(&self) -> &AdminAddress {
+        &self.address
+    }
+
+    /// Its TLS, if it has one: somebody has to read changed certificates again.
+    pub(crate) fn tls(&self) -> Option<Arc<Tls>> {
+        self.door.tls()
     }
 }
 
@@ -101,15 +96,21 @@ struct Service {
 }
 
 impl Service {
-    async fn accept(self: Rc<Self>, listener: std::net::TcpListener) {
-        let listener = match TcpListener::from_std(listener) {
-            Ok(listener) => listener,
+    async fn accept(self: Rc<Self>, door: Door) {
+        let door = match door.open() {
+            Ok(door) => door,
             Err(error) => return tracing::error!(%error, "the admin listener does not run"),
         };
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         loop {
-            match listener.accept().await {
-                Ok((stream, _)) => {
-                    tokio::task::spawn_local(Rc::clone(&self).serve(stream));
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            match door.accept().await {
+                Ok(visitor) => {
+                    let service = Rc::clone(&self);
+                    tokio::task::spawn_local(async move {
+                        service.serve(visitor).await;
+                        drop(place);
+                    });
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept an admin connection; trying again");
@@ -119,7 +120,8 @@ impl Service {
         }
     }
 
-    async fn serve(self: Rc<Self>, stream: tokio::net::TcpStream) {
+    async fn serve(self: Rc<Self>, visitor: Visitor) {
+        let Some(stream) = visitor.enter(HEAD_TIMEOUT).await else { return };
         let service = service_fn(|request| {
             let service = Rc::clone(&self);
             async move { Ok::<_, Infallible>(service.answer(&request).await) }
@@ -154,13 +156,16 @@ impl Service {
                 }
             }
             Err(Denied::Host) => answer(
-                StatusCode::FORBIDDEN,
+                StatusCode::MISDIRECTED_REQUEST,
                 TEXT,
-                "ask for this address by number or as localhost, or configure admin_token\n",
+                "ask for this address by number or as localhost, or write this name into admin_hosts\n",
             ),
             Err(Denied::Origin) => answer(StatusCode::FORBIDDEN, TEXT, "this is not for web pages\n"),
             Err(Denied::Token) => {
-                answer(StatusCode::UNAUTHORIZED, TEXT, "Authorization: Bearer with the admin_token is needed\n")
+                let said = "Authorization: Bearer with the admin_token is needed\n";
+                let mut refused = answer(StatusCode::UNAUTHORIZED, TEXT, said);
+                refused.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+                refused
             }
         }
     }

@@ -54,7 +54,7 @@ fn picture(config: &Config, placement: &Placement) -> String {
     // Writing to a string cannot fail.
     let gateway = &config.gateway;
     let listen: Vec<_> = gateway.listen.iter().map(listener).collect();
-    let admin = gateway.admin.map_or("off".to_owned(), |address| address.to_string());
+    let admin = gateway.admin.as_ref().map_or("off".to_owned(), ToString::to_string);
     let _ = writeln!(page, "listen {}, admin {admin}", listen.join(" and "));
     let _ = writeln!(page, "{}", journal(&config.journal));
     let _ = writeln!(

@@ -2,19 +2,19 @@
 
 use std::fmt::Write;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HOST};
+use http::header::HOST;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 
 use super::progress::{LONG, Spinner};
-use crate::config::Secret;
-use crate::sinks;
+use crate::sinks::{self, Trust};
 
 /// What came back.
 #[derive(Debug)]
@@ -38,6 +38,16 @@ pub(super) struct Request {
     pub(super) url: Uri,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) body: Bytes,
+    pub(super) way: Way,
+}
+
+/// What a request goes over.
+#[derive(Debug)]
+pub(super) enum Way {
+    /// To the host of its URL.
+    Network(Trust),
+    /// To a socket in the file system.
+    Socket(PathBuf),
 }
 
 /// For the whole exchange.
@@ -47,20 +57,6 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 
 impl Request {
-    /// A question to the admin listener at this address.
-    pub(super) fn to_admin(address: &str, token: Option<&Secret>, target: &str) -> anyhow::Result<Self> {
-        let url = format!("http://{address}{target}").parse();
-        let url = url.with_context(|| format!("{address}{target} is no address and path"))?;
-        let mut headers = Vec::new();
-        if let Some(token) = token {
-            let mut value = HeaderValue::try_from([b"Bearer ", token.expose()].concat())
-                .context("the admin token cannot stand in a header")?;
-            value.set_sensitive(true);
-            headers.push((AUTHORIZATION, value));
-        }
-        Ok(Self { method: Method::GET, url, headers, body: Bytes::new() })
-    }
-
     /// Sends it and reads the answer, on a runtime of its own.
     pub(super) fn send(self) -> anyhow::Result<Answer> {
         let shown = self.shown();
@@ -121,6 +117,9 @@ impl Request {
     }
 
     fn shown(&self) -> String {
+        if let Way::Socket(path) = &self.way {
+            return format!("unix:{}", path.display());
+        }
         format!("{}://{}", self.url.scheme_str().unwrap_or("http"), self.url.host().unwrap_or_default())
     }
 
@@ -140,7 +139,10 @@ impl Request {
         for (name, value) in self.headers {
             request.headers_mut().append(name, value);
         }
-        let connection = sinks::connect(&self.url).await;
+        let connection = match &self.way {
+            Way::Network(trust) => sinks::connect(&self.url, trust).await,
+            Way::Socket(path) => sinks::connect_unix(path).await,
+        };
         let mut connection = connection.map_err(|error| anyhow::Error::new(error).context(Unreachable))?;
         connection.send_request(request).await.context("the answer broke off")
     }

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 
+use super::admin::Admin;
 use super::client::encoded;
 use super::progress::Progress;
-use super::route::Admin;
 use super::{job, output};
 
 /// Options of `hookgate dead retry`.

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use http::Method;
 
+use super::admin::Admin;
 use super::client::Followed;
 use super::output;
 use super::progress::Progress;
-use super::route::Admin;
 use crate::admin::JobLine;
 
 /// How it ended.

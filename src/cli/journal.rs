@@ -103,7 +103,8 @@ fn read(config: &Config) -> anyhow::Result<Inspection> {
     let mut progress = Progress::of_reading();
     match inspect(&dir, &mut |bytes, of| progress.show(bytes, of)) {
         Err(JournalError::Locked { dir, owner }) => {
-            let admin = config.gateway.admin.map_or_else(String::new, |admin| format!(" (http://{admin}/metrics)"));
+            let admin = config.gateway.admin.as_ref();
+            let admin = admin.map_or_else(String::new, |admin| format!(" (admin address {})", admin.address));
             bail!(
                 "{} belongs to {owner}: while that runs, its /metrics{admin} tell of the journal; stop it to read the files",
                 dir.display()

@@ -7,6 +7,8 @@
 //! | 2 | the arguments or the configuration are wrong |
 //! | 3 | `run` stopped, and events that were only in memory were lost |
 
+mod admin;
+
 mod check;
 
 mod client;
@@ -30,6 +32,8 @@ mod output;
 mod poll;
 
 mod presets;
+
+mod privileges;
 
 mod progress;
 

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 use anyhow::bail;
 use humantime::{format_rfc3339_millis, parse_rfc3339_weak};
 
+use super::admin::Admin;
 use super::client::encoded;
 use super::progress::Progress;
-use super::route::Admin;
 use super::{job, output};
 use crate::config::units::parse_duration;
 

@@ -1,16 +1,14 @@
 //! `hookgate route`: looks at, pauses, resumes and forgets the routes of a running gateway, through its admin listener.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Subcommand;
-use http::{Method, StatusCode};
+use http::Method;
 
-use super::client::{Answer, Request};
+use super::admin::Admin;
 use super::output;
 use super::table::Table;
-use crate::config::Secret;
 
 /// Options of `hookgate route`.
 #[derive(Debug, clap::Args)]
@@ -61,17 +59,6 @@ enum Verb {
     },
 }
 
-/// The admin listener of a running gateway.
-#[derive(Debug, clap::Args)]
-pub(super) struct Admin {
-    /// The admin address of the gateway
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9090", env = "HOOKGATE_ADMIN")]
-    admin: String,
-    /// The file that holds its `admin_token`
-    #[arg(long, value_name = "FILE", env = "HOOKGATE_ADMIN_TOKEN_FILE")]
-    token_file: Option<PathBuf>,
-}
-
 impl Route {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
         match self.verb {
@@ -95,29 +82,6 @@ impl Route {
             }
         }
         Ok(ExitCode::SUCCESS)
-    }
-}
-
-impl Admin {
-    /// The answer to a request, which must be 200.
-    fn ask(&self, method: Method, path: &str) -> anyhow::Result<Answer> {
-        let answer = self.request(method, path)?.send()?;
-        if answer.status != StatusCode::OK {
-            bail!("{}: {}", answer.status, answer.body.trim_end());
-        }
-        Ok(answer)
-    }
-
-    /// A request that is to be sent.
-    pub(super) fn request(&self, method: Method, path: &str) -> anyhow::Result<Request> {
-        let token = match &self.token_file {
-            Some(file) => {
-                let token = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-                Some(Secret::new(token.trim_ascii_end()))
-            }
-            None => None,
-        };
-        Ok(Request { method, ..Request::to_admin(&self.admin, token.as_ref(), path)? })
     }
 }
 

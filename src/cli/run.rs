@@ -9,7 +9,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::ConfigFile;
 use super::log::Log;
-use crate::config::{Config, ListenConfig};
+use super::privileges::{NoDumps, Privileges};
+use crate::config::{AdminAddress, Config, ListenConfig};
 use crate::gateway::{Cores, Gateway, Placement, Stopped};
 use crate::routes::Lost;
 
@@ -18,6 +19,7 @@ use crate::routes::Lost;
 #[command(after_help = "\
 Stops on SIGTERM or SIGINT: finishes what is in flight and exits 0, or 3 if events that were only in memory were lost.
 Stops by itself, and exits 1, if one of its threads breaks down.
+It gives up core dumps and new privileges, and does not start as root unless told to ([process] allow_root, core_dumps).
 A second signal ends it at once. SIGHUP reads certificates again, as happens within a second of a change to them anyway.
 
 Examples:
@@ -28,6 +30,8 @@ pub(super) struct Run {
     file: ConfigFile,
     #[command(flatten)]
     log: Log,
+    #[command(flatten)]
+    privileges: Privileges,
 }
 
 /// Events were lost.
@@ -35,7 +39,9 @@ const EXIT_LOST: u8 = 3;
 
 impl Run {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
+        let dumps = NoDumps::begin()?;
         let config = self.file.load()?;
+        self.privileges.give_up(config.process, dumps)?;
         self.log.start()?;
         for warning in &config.warnings {
             tracing::warn!("{warning}");
@@ -48,12 +54,18 @@ impl Run {
         };
         let introduction = introduction(&config);
         let schemes: Vec<_> = config.gateway.listen.iter().map(scheme).collect();
+        let admin_has_tls = config.gateway.admin.as_ref().is_some_and(|admin| admin.tls.is_some());
         let gateway = Gateway::builder().config(config).start()?;
         for (address, scheme) in gateway.addresses().iter().zip(schemes) {
             tracing::info!("listening on {scheme}://{address}");
         }
         if let Some(address) = gateway.admin_address() {
-            tracing::info!("admin on http://{address}: /healthz /readyz /metrics /routes");
+            let scheme = match address {
+                AdminAddress::Unix(_) => "",
+                AdminAddress::Tcp(_) if admin_has_tls => "https://",
+                AdminAddress::Tcp(_) => "http://",
+            };
+            tracing::info!("admin on {scheme}{address}: /healthz /readyz /metrics /routes");
         }
         for line in introduction {
             tracing::info!("{line}");

@@ -9,12 +9,13 @@ use anyhow::Context;
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Method, Uri};
 
-use super::client::Request;
+use super::client::{Request, Way};
 use super::handshake::{self, Play};
 use super::{EXIT_USAGE, output, preset_by_name};
 use crate::admit::{Message, Signer};
 use crate::config::{Preset, Secret};
 use crate::event::IdSource;
+use crate::sinks::Trust;
 
 /// Options of `hookgate send`.
 #[derive(Debug, clap::Args)]
@@ -127,7 +128,8 @@ impl Send {
             headers.push((name, value));
         }
 
-        let answer = Request { method: Method::POST, url: self.url.clone(), headers, body: body.into() }.send()?;
+        let (url, way) = (self.url.clone(), Way::Network(Trust::System));
+        let answer = Request { method: Method::POST, url, headers, body: body.into(), way }.send()?;
         output::say(answer.status);
         if !answer.body.is_empty() {
             output::print(format_args!("{}\n", answer.body.trim_end()))?;

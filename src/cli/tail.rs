@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::admin::Admin;
 use super::client::encoded;
 use super::output;
-use super::route::Admin;
 use super::visible::visible;
 use crate::config::units::parse_duration;
 

@@ -1,11 +1,10 @@
 //! `[gateway]`: addresses, threads and limits.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{ForwardedHeader, ListenConfig, Secret};
+use super::{AdminConfig, ForwardedHeader, ListenConfig};
 
 /// Addresses, threads and limits of the gateway itself.
 #[derive(Debug, Clone)]
@@ -41,7 +40,5 @@ pub struct GatewayConfig {
     /// How long requests and deliveries in flight may take to end.
     pub drain_timeout: Duration,
     /// The admin listener; `None` for none.
-    pub admin: Option<SocketAddr>,
-    /// Bearer token of the admin listener; must be there where it listens on other than loopback.
-    pub admin_token: Option<Secret>,
+    pub admin: Option<AdminConfig>,
 }

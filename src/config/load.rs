@@ -1,8 +1,8 @@
 //! From files to a configuration, or to all that is wrong with them.
 //!
 //! ```text
-//! hookgate.toml        [gateway] [journal] [[source]] [[poll]] [[pool]] [[route]]
-//! routes.d/*.toml                                              [[pool]] [[route]]     by name
+//! hookgate.toml        [gateway] [journal] [process] [[source]] [[poll]] [[pool]] [[route]]
+//! routes.d/*.toml                                                        [[pool]] [[route]]     by name
 //! ```
 
 use std::ffi::OsString;
@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use super::document::{Reading, Sheet};
 use super::problem::{self, Problem, Problems};
 use super::table::Table;
-use super::{Config, read};
+use super::{AdminConfig, Config, read};
 
 impl Config {
     /// Reads the main file and `routes.d/*.toml` beside it.
@@ -26,6 +26,23 @@ impl Config {
             }
         }
         read_files(&files, unreadable, &|name| std::env::var_os(name), SystemTime::now())
+    }
+
+    /// Reads of the main file only where the admin listener is and what it wants to be shown; `None` if there is to be none.
+    pub(crate) fn load_admin(path: &Path) -> Result<Option<AdminConfig>, Problems> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) => {
+                return Err(Problems::new(vec![about_file(path, &format!("the file cannot be read: {error}"))]));
+            }
+        };
+        let variable = |name: &str| std::env::var_os(name);
+        let reading = Reading::new(path.parent().unwrap_or(Path::new("")), &variable, SystemTime::now());
+        let sheet = Sheet { file: path, text: &text, reading: &reading };
+        let document = sheet.parse();
+        let admin = read::admin_of(&mut Table::root(&sheet, &document));
+        let problems = reading.problems.take();
+        if problems.is_empty() { Ok(admin) } else { Err(Problems::new(problems)) }
     }
 
     /// Reads a configuration from text. `name` stands for the file in messages, and relative paths start beside it.
@@ -71,6 +88,7 @@ fn config(roots: &mut [Table<'_>]) -> Option<Config> {
     let main = roots.first_mut()?;
     let gateway = read::gateway(main);
     let journal = read::journal(main);
+    let process = read::process(main);
     let mut sources = read::sources(main, &gateway);
     let polled = read::polls(main, &gateway, &mut sources);
     let pools = read::pools(roots);
@@ -84,6 +102,7 @@ fn config(roots: &mut [Table<'_>]) -> Option<Config> {
     Some(Config {
         gateway,
         journal,
+        process,
         sources: sources.configs,
         polls: polled,
         routes,

@@ -4,6 +4,8 @@
 //! loaded, names proven to exist. Whatever is wrong with a file is found before any of them exists, and all of it at once:
 //! every `Problem` names file, line and key and says what would be right.
 
+mod admin;
+
 mod condition;
 
 mod display;
@@ -34,6 +36,8 @@ mod preset;
 
 mod problem;
 
+mod process;
+
 mod proof;
 
 mod read;
@@ -63,6 +67,7 @@ mod xml_path;
 #[cfg(test)]
 mod tests;
 
+pub use admin::{AdminAddress, AdminConfig};
 pub use condition::{Comparison, Condition, Number, Scalar, Test};
 pub use duplicates::DuplicatesConfig;
 pub use gateway::GatewayConfig;
@@ -73,6 +78,7 @@ pub use poll::{CursorConfig, CursorFrom, NextPage, OAuthConfig, PollConfig};
 pub use pool::PoolConfig;
 pub use preset::{Preset, preset, presets};
 pub use problem::{Problem, Problems};
+pub use process::ProcessConfig;
 pub use proof::{JwtScheme, Proof, TokenPlace};
 pub use route::{
     BacklogConfig, BacklogFull, BreakerConfig, FileSink, Fill, From, FromStart, HttpAuth, HttpSink, HttpTls,
@@ -99,6 +105,8 @@ pub struct Config {
     pub gateway: GatewayConfig,
     /// `[journal]`
     pub journal: JournalConfig,
+    /// `[process]`; an embedding program decides for itself.
+    pub process: ProcessConfig,
     /// `[[source]]`, in the order of the file.
     pub sources: Vec<SourceConfig>,
     /// `[[poll]]`, in the order of the file.

@@ -87,7 +87,7 @@ const HEAD: &str = r#"# hookgate: check this file with `hookgate check`, run it 
 
 [gateway]
 listen = "127.0.0.1:8080"   # "0.0.0.0:8080" lets others in
-admin = "127.0.0.1:9090"    # health, metrics and control; any other than a loopback address needs admin_token
+admin = "127.0.0.1:9090"    # health, metrics and control; any other than a loopback address needs admin_token and admin_tls
 
 # Senders are answered when their event is synced to disk here. A source with ack = "memory" is answered sooner, once every
 # matching route has the event in memory: for events that may be lost with the process.

@@ -44,7 +44,7 @@ use self::silence::SilenceWatch;
 use self::sources::Sources;
 use crate::admin::{Admin, Archive, Observed, ObservedSource};
 use crate::admit::AdmissionError;
-use crate::config::{Config, GatewayConfig, SinkConfig, SourceConfig};
+use crate::config::{AdminAddress, Config, GatewayConfig, SinkConfig, SourceConfig};
 use crate::counters::IoCounters;
 use crate::event::Budget;
 use crate::journal::Journal;
@@ -57,7 +57,7 @@ use crate::sinks::{self, Handler, HandlerError};
 #[derive(Debug)]
 pub struct Gateway {
     addresses: Vec<SocketAddr>,
-    admin: Option<SocketAddr>,
+    admin: Option<AdminAddress>,
     control: Option<Control>,
     tls: Vec<Arc<Tls>>,
     stage: SharedStage,
@@ -180,21 +180,18 @@ impl Builder {
             since: SystemTime::now(),
         };
         let silence = SilenceWatch::start(&observed).map_err(StartError::Thread)?;
-        let admin = match config.gateway.admin {
-            None => None,
-            Some(address) => {
-                Some(Admin::bind(address, config.gateway.admin_token.clone(), observed).map_err(StartError::resource)?)
-            }
-        };
-        let admin_address = admin.as_ref().map(Admin::address);
-        let control = Control::start(admin, sockets.tls()).map_err(StartError::Thread)?;
+        let admin = config.gateway.admin.as_ref().map(|admin| Admin::bind(admin, observed));
+        let admin = admin.transpose().map_err(StartError::resource)?;
+        let admin_address = admin.as_ref().map(|admin| admin.address().clone());
+        let mut tls = sockets.tls();
+        tls.extend(admin.as_ref().and_then(Admin::tls));
+        let control = Control::start(admin, tls.clone()).map_err(StartError::Thread)?;
 
         let clients = Arc::new(Clients::new(&config.gateway));
         let (limits, connections) = (Limits::from(&config.gateway), config.gateway.max_connections);
         let thread = IoThread::new(limits, connections, stage.clone(), Arc::clone(&clients));
         // From here on an error drops the gateway, which ends the threads that it has.
         let io = Vec::with_capacity(counters.len());
-        let tls = sockets.tls();
         let (admin, polls, limits) = (admin_address, None, config.gateway.clone());
         let mut gateway =
             Gateway { addresses, admin, control, tls, stage, io, routes, journal, polls, silence, limits };
@@ -268,8 +265,8 @@ impl Gateway {
     }
 
     /// Where the admin listener is, if there is one.
-    pub fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin
+    pub fn admin_address(&self) -> Option<&AdminAddress> {
+        self.admin.as_ref()
     }
 
     /// Reads certificates, their keys and the authorities of clients again, as also happens within a second of a change to

@@ -55,4 +55,4 @@ pub(crate) use limits::Limits;
 pub(crate) use per_address::{AddressSlots, SLOTS};
 pub(crate) use request::{Answerer, PendingBody, Request};
 pub(crate) use stage::{SharedStage, Stage};
-pub(crate) use tls::Tls;
+pub(crate) use tls::{Tls, TlsError};

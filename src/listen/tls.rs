@@ -70,7 +70,9 @@ struct Stamp {
 }
 
 /// What is spoken inside, the better first.
-const PROTOCOLS: [&[u8]; 2] = [HTTP_2, b"http/1.1"];
+const PROTOCOLS: [&[u8]; 2] = [HTTP_2, HTTP_1];
+
+const HTTP_1: &[u8] = b"http/1.1";
 
 pub(super) const HTTP_2: &[u8] = b"h2";
 
@@ -94,6 +96,13 @@ impl Tls {
     /// What a new connection goes by.
     pub(super) fn current(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The same for a listener that speaks no HTTP/2.
+    pub(crate) fn for_http1(&self) -> Arc<ServerConfig> {
+        let mut config = ServerConfig::clone(&self.current());
+        config.alpn_protocols = vec![HTTP_1.to_vec()];
+        Arc::new(config)
     }
 
     /// Reads the files again. With a mistake in them nothing changes.

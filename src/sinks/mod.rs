@@ -27,7 +27,7 @@ use std::sync::Arc;
 pub(crate) use error::SinkError;
 pub(crate) use handler::Handler;
 pub use handler::HandlerError;
-pub(crate) use http::{Connection, Server, connect, retry_after};
+pub(crate) use http::{Connection, Server, Trust, connect, connect_unix, retry_after};
 
 use crate::config::{RouteConfig, SinkConfig};
 use crate::routes::{Sink, SinkFactory};

@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
 
 use crate::gateway::PATIENCE;
 
@@ -19,6 +20,12 @@ pub trait Stream: Read + Write {
 }
 
 impl Stream for TcpStream {
+    fn finish(&mut self) {
+        let _ = self.shutdown(Shutdown::Write);
+    }
+}
+
+impl Stream for UnixStream {
     fn finish(&mut self) {
         let _ = self.shutdown(Shutdown::Write);
     }

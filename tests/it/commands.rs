@@ -18,7 +18,7 @@ pub struct Ended {
 }
 
 /// The binary, in a directory, with nothing of this test's environment that it would listen to.
-fn command(dir: &Path, arguments: &[&str]) -> Command {
+pub fn command(dir: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hookgate"));
     command.args(arguments).current_dir(dir).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
@@ -26,11 +26,12 @@ fn command(dir: &Path, arguments: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
+    command.env("HOOKGATE_ALLOW_ROOT", "1");
     command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").env_remove("CLICOLOR");
     command
 }
 
-fn end(command: &mut Command) -> Ended {
+pub fn end(command: &mut Command) -> Ended {
     let output = command.output().unwrap();
     Ended {
         code: output.status.code(),

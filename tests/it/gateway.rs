@@ -54,9 +54,15 @@ impl Gateway {
         Self::launch(gateway_keys, config, |_| {})
     }
 
-    /// The same with more keys and more files. With `listen` among the keys it listens there.
+    /// The same with more keys and more files. With `listen` or `admin` among the keys it listens there; an admin socket in the
+    /// file system has no `admin` here.
     pub fn start_listening(gateway_keys: &str, config: &str, prepare: impl FnOnce(&Path)) -> Self {
         Self::launch(gateway_keys, config, prepare)
+    }
+
+    /// The same with all that there is in its log.
+    pub fn start_tracing(gateway_keys: &str, config: &str, prepare: impl FnOnce(&Path)) -> Self {
+        Self::run_under(&["env", "HOOKGATE_LOG=trace"], Self::prepare(gateway_keys, "", config, prepare))
     }
 
     /// The same with more files in its directory.
@@ -76,8 +82,9 @@ impl Gateway {
     ) -> Arc<tempfile::TempDir> {
         let dir = Arc::new(tempfile::tempdir().unwrap());
         let listen = if gateway_keys.contains("listen = ") { "" } else { "listen = \"127.0.0.1:0\"" };
+        let admin = if gateway_keys.contains("admin = ") { "" } else { "admin = \"127.0.0.1:0\"" };
         let text = format!(
-            "[gateway]\n{listen}\nadmin = \"127.0.0.1:0\"\n{gateway_keys}\n[journal]\ndir = \"data\"\n{journal_keys}\n{config}"
+            "[gateway]\n{listen}\n{admin}\n{gateway_keys}\n[journal]\ndir = \"data\"\n{journal_keys}\n{config}"
         );
         std::fs::write(dir.path().join("hookgate.toml"), text).unwrap();
         std::fs::write(dir.path().join("secret"), SECRET).unwrap();
@@ -98,6 +105,7 @@ impl Gateway {
         let arguments = [program, &[env!("CARGO_BIN_EXE_hookgate"), "run"]].concat();
         let mut child = Command::new(arguments[0])
             .args(&arguments[1..])
+            .env("HOOKGATE_ALLOW_ROOT", "1")
             .current_dir(dir.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -110,6 +118,9 @@ impl Gateway {
         thread::spawn(move || collecting.collect(stderr));
         let address = |after: &str| -> Option<SocketAddr> {
             let line = log.wait_for_line(after)?;
+            if line.contains("unix:") {
+                return Some(([0, 0, 0, 0], 0).into());
+            }
             let rest = line.split_once(after).unwrap().1.split_once("://").unwrap().1;
             Some(rest.split(' ').next().unwrap().trim_end_matches(':').parse().unwrap())
         };
@@ -198,9 +209,14 @@ impl Gateway {
         assert!(sent.success());
     }
 
+    /// What the system says of it: `/proc/PID/FILE`.
+    pub fn proc(&self, file: &str) -> String {
+        std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).unwrap()
+    }
+
     /// The processor time that it has used, in the system's ticks.
     pub fn ticks(&self) -> u64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let stat = self.proc("stat");
         let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
         fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     }

@@ -157,7 +157,11 @@ fn a_new_route_begins_now_or_with_the_oldest_event_that_is_kept() {
 #[test]
 fn a_second_process_on_the_directory_is_told_who_has_it() {
     let gateway = Gateway::start(&config("http://127.0.0.1:9", ""));
-    let second = Command::new(env!("CARGO_BIN_EXE_hookgate")).arg("run").current_dir(gateway.dir()).output().unwrap();
+    let second = Command::new(env!("CARGO_BIN_EXE_hookgate"))
+        .args(["run", "--allow-root"])
+        .current_dir(gateway.dir())
+        .output()
+        .unwrap();
     assert_eq!(second.status.code(), Some(1));
     let said = String::from_utf8(second.stderr).unwrap();
     assert!(said.contains("belongs to"), "{said}");

@@ -39,9 +39,15 @@ mod finds_types_where_providers_put_them;
 
 mod follows_events;
 
+mod gives_up_privileges;
+
+mod guards_its_admin_address;
+
 mod isolates_a_slow_route;
 
 mod keeps_its_limits;
+
+mod keeps_secrets;
 
 mod keeps_what_it_acknowledged;
 

@@ -71,7 +71,7 @@ fn a_name_that_dns_could_point_at_the_admin_address_is_denied() {
     let gateway = Gateway::start(&config(&Processor::start()));
     let mut client = Client::connect(gateway.admin);
     client.send(b"POST /routes/r/pause HTTP/1.1\r\nhost: evil.example\r\ncontent-length: 0\r\n\r\n");
-    assert_eq!(client.answer().unwrap().status, 403);
+    assert_eq!(client.answer().unwrap().status, 421);
     assert_eq!(gateway.metric("hookgate_route_paused", &["route=\"r\""]), 0.0);
 }
 

@@ -54,7 +54,7 @@ from = { source = "s" }
 to = $to
 breaker = { probe_every = "1s" }
 END
-LD_PRELOAD=${POWER_LOSS_PRELOAD:-} "$POWER_LOSS_BINARY" run --config /run/hookgate.toml >"$POWER_LOSS_DIR/delivered.$POWER_LOSS_ROUND" 2>/run/log &
+LD_PRELOAD=${POWER_LOSS_PRELOAD:-} "$POWER_LOSS_BINARY" run --allow-root --config /run/hookgate.toml >"$POWER_LOSS_DIR/delivered.$POWER_LOSS_ROUND" 2>/run/log &
 gateway=$!
 until grep -q 'listening on' /run/log; do
   kill -0 $gateway 2>/dev/null || { say "failed: $(cat /run/log)"; sleep 1000; }

@@ -76,7 +76,9 @@ impl Original {
         for (key, value) in [("listen", place.listen.to_string()), ("admin", place.admin.to_string())] {
             gateway.insert(key.into(), Value::String(value));
         }
-        gateway.remove("admin_token");
+        for key in ["admin_token", "admin_tls", "admin_hosts"] {
+            gateway.remove(key);
+        }
         gateway.remove("tls");
         put(gateway, "io_threads", setting.io_threads);
         let dir = place.dir.join("data").to_string_lossy().into_owned();

@@ -3,12 +3,12 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use super::listen::{address, listeners};
-use super::secret::header_secret;
+use super::admin::{admin, default_admin};
+use super::listen::listeners;
 use super::senders::networks;
 use crate::config::node::Node;
 use crate::config::table::Table;
-use crate::config::{ForwardedHeader, GatewayConfig};
+use crate::config::{AdminAddress, AdminConfig, ForwardedHeader, GatewayConfig};
 
 /// `[gateway]`, its defaults where it is not written.
 pub(in crate::config) fn gateway(root: &mut Table<'_>) -> GatewayConfig {
@@ -57,7 +57,14 @@ pub(in crate::config) fn gateway(root: &mut Table<'_>) -> GatewayConfig {
     if let Some(delay) = table.get("drain_delay").and_then(|node| node.duration()) {
         gateway.drain_delay = delay;
     }
-    admin(&mut table, &mut gateway);
+    let address_node = table.get("admin");
+    gateway.admin = admin(&mut table);
+    if let (Some(AdminConfig { address: AdminAddress::Tcp(address), .. }), Some(node)) = (&gateway.admin, address_node)
+        && gateway.listen.iter().any(|listener| listener.address == *address)
+        && address.port() != 0
+    {
+        node.spot.problem("`listen` has this address too", "give the admin listener a port of its own");
+    }
     table.finish();
     gateway
 }
@@ -67,31 +74,6 @@ pub(super) fn check_budget(node: &Node<'_>, max_body: usize, memory_budget: usiz
     if max_body > memory_budget {
         node.spot
             .problem("this is more than [gateway] memory_budget", "write a smaller size, or a larger memory_budget");
-    }
-}
-
-fn admin(table: &mut Table<'_>, gateway: &mut GatewayConfig) {
-    gateway.admin_token = table.get("admin_token").and_then(|node| header_secret(&node));
-    let token_is_written = table.get("admin_token").is_some();
-    let Some(node) = table.get("admin") else {
-        return;
-    };
-    if node.as_flag() == Some(false) || (node.is_text() && node.text() == Some("off")) {
-        gateway.admin = None;
-        return;
-    }
-    let Some(address) = address(&node) else {
-        return;
-    };
-    gateway.admin = Some(address);
-    if !address.ip().is_loopback() && !token_is_written {
-        node.spot.problem(
-            "an admin address that others can reach needs a token",
-            "write admin_token = { env = \"HOOKGATE_ADMIN_TOKEN\" }, or listen on 127.0.0.1",
-        );
-    }
-    if gateway.listen.iter().any(|listener| listener.address == address) && address.port() != 0 {
-        node.spot.problem("`listen` has this address too", "give the admin listener a port of its own");
     }
 }
 
@@ -141,8 +123,7 @@ fn defaults() -> GatewayConfig {
         idle_timeout: Duration::from_secs(75),
         drain_delay: Duration::ZERO,
         drain_timeout: Duration::from_secs(30),
-        admin: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9090))),
-        admin_token: None,
+        admin: Some(default_admin()),
     }
 }
 

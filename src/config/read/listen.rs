@@ -51,7 +51,7 @@ fn listener(node: &Node<'_>) -> Option<ListenConfig> {
     Some(ListenConfig { address: address?, tls, proxy_protocol })
 }
 
-fn tls(node: &Node<'_>) -> Option<TlsConfig> {
+pub(super) fn tls(node: &Node<'_>) -> Option<TlsConfig> {
     let mut table = node.table()?;
     let list = table.get("certificates");
     let certificates = if let Some(list) = list {

@@ -1,5 +1,7 @@
 //! From tables to resolved values: a file for each kind of thing that is written. All of it reports and goes on.
 
+mod admin;
+
 mod auth;
 
 mod backlog;
@@ -30,6 +32,8 @@ mod pool;
 
 mod preset;
 
+mod process;
+
 mod proof;
 
 mod reply;
@@ -54,10 +58,12 @@ mod validity;
 
 mod weakness;
 
+pub(super) use admin::admin_of;
 pub(super) use gateway::gateway;
 pub(super) use journal::journal;
 pub(super) use poll::polls;
 pub(super) use pool::{Pools, pools};
 pub(super) use preset::presets;
+pub(super) use process::process;
 pub(super) use route::{Surroundings, routes};
 pub(super) use source::{Sources, sources};

@@ -1,10 +1,10 @@
-//! `[gateway]`, `[journal]` and `[[pool]]`.
+//! `[gateway]`, `[journal]`, `[process]` and `[[pool]]`.
 
 use std::path::Path;
 use std::time::Duration;
 
-use super::{assert_mistake, config, read_in};
-use crate::config::{ForwardedHeader, JournalConfig, ListenConfig, RetainConfig};
+use super::{assert_mistake, config, read, read_in, text_file};
+use crate::config::{ForwardedHeader, JournalConfig, ListenConfig, ProcessConfig, RetainConfig};
 
 fn plain(address: &str) -> ListenConfig {
     address.parse::<std::net::SocketAddr>().unwrap().into()
@@ -14,7 +14,7 @@ fn plain(address: &str) -> ListenConfig {
 fn what_is_not_written_has_a_default() {
     let config = config("");
     assert_eq!(config.gateway.listen, [plain("127.0.0.1:8080")]);
-    assert_eq!(config.gateway.admin, Some("127.0.0.1:9090".parse().unwrap()));
+    assert_eq!(config.gateway.admin.unwrap().to_string(), "127.0.0.1:9090");
     assert_eq!((config.gateway.max_body, config.gateway.memory_budget), (1 << 20, 256 << 20));
     assert_eq!(config.gateway.idle_timeout, Duration::from_secs(75));
     assert_eq!(config.journal.dir, Path::new("data"));
@@ -40,8 +40,9 @@ body_timeout = "2s"
 idle_timeout = "3s"
 drain_delay = "0s"
 drain_timeout = "5s"
-admin = "0.0.0.0:9090"
+admin = "127.0.0.1:9090"
 admin_token = { env = "KEY" }
+admin_hosts = ["Admin.Example.com"]
 [journal]
 dir = "/var/lib/hookgate"
 max_size = "1GiB"
@@ -58,7 +59,9 @@ spin = "50us"
     let gateway = &config.gateway;
     assert_eq!((gateway.listen.len(), gateway.io_threads, gateway.max_connections), (2, Some(2), 5));
     assert_eq!((gateway.max_body, gateway.memory_budget), (2 << 20, 1 << 30));
-    assert_eq!(gateway.admin_token.as_ref().unwrap().expose(), b"hush-hush-hush-hush");
+    let admin = gateway.admin.as_ref().unwrap();
+    assert_eq!(admin.token.as_ref().unwrap().expose(), b"hush-hush-hush-hush");
+    assert_eq!(admin.hosts, ["admin.example.com"]);
     assert_eq!(
         config.journal,
         JournalConfig {
@@ -105,15 +108,49 @@ fn an_address_is_listened_on_once() {
 }
 
 #[test]
+fn the_process_gives_up_what_is_not_asked_for() {
+    assert_eq!(config("").process, ProcessConfig::default());
+    let process = config("[process]\nallow_root = true\ncore_dumps = true").process;
+    assert!(process.allow_root && process.core_dumps);
+    assert_mistake("[process]\nalow_root = true", 2, "unknown key `alow_root`", "did you mean `allow_root`?");
+}
+
+#[test]
 fn admin_can_be_left_out() {
-    assert_eq!(config("[gateway]\nadmin = false").gateway.admin, None);
-    assert_eq!(config("[gateway]\nadmin = \"off\"").gateway.admin, None);
+    assert!(config("[gateway]\nadmin = false").gateway.admin.is_none());
+    assert!(config("[gateway]\nadmin = \"off\"").gateway.admin.is_none());
     assert_mistake("[gateway]\nadmin = true", 2, "must be a string", "quotes");
 }
 
 #[test]
-fn admin_that_others_can_reach_needs_a_token() {
-    assert_mistake("[gateway]\nadmin = \"0.0.0.0:9090\"", 2, "needs a token", "admin_token = { env");
+fn admin_that_others_can_reach_needs_a_token_and_tls() {
+    let directory = tempfile::tempdir().unwrap();
+    let pem = text_file(directory.path(), "pem", "");
+    let tls = format!("admin_tls = {{ cert = \"{0}\", key = \"{0}\" }}", pem.display());
+    let token = "admin_token = { env = \"KEY\" }";
+    let open = |address: &str, keys: &str| format!("[gateway]\nadmin = \"{address}\"\n{keys}");
+    for address in ["0.0.0.0:9090", "[::]:9090", "10.0.0.3:9090"] {
+        for keys in ["", token, &tls] {
+            assert_mistake(&open(address, keys), 2, "needs a token and TLS", "admin_token = { env");
+        }
+        assert!(read(&open(address, &format!("{token}\n{tls}"))).is_ok());
+    }
+    assert!(read(&open("[::1]:9090", "")).is_ok());
+}
+
+#[test]
+fn admin_can_be_a_socket_in_the_file_system() {
+    let gateway = config("[gateway]\nadmin = \"unix:/run/hookgate/admin.sock\"").gateway;
+    assert_eq!(gateway.admin.unwrap().to_string(), "unix:/run/hookgate/admin.sock");
+    assert_mistake("[gateway]\nadmin = \"unix:\"", 2, "names no socket", "unix:/run");
+}
+
+#[test]
+fn admin_hosts_are_names() {
+    for name in ["https://a.example", "a.example:9090", "*"] {
+        let text = format!("[gateway]\nadmin_hosts = [\"{name}\"]");
+        assert_mistake(&text, 2, "not the name of a host", "the name alone");
+    }
 }
 
 #[test]

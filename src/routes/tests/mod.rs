@@ -28,7 +28,7 @@ use tokio::sync::Semaphore;
 use super::*;
 use crate::config::{
     BacklogConfig, BacklogFull, BreakerConfig, ForwardedHeader, From, FromStart, GatewayConfig, JournalConfig,
-    PoolConfig, QueueConfig, RetainConfig, RetryConfig, RouteConfig, SinkConfig, TypePattern, WhenFull,
+    PoolConfig, ProcessConfig, QueueConfig, RetainConfig, RetryConfig, RouteConfig, SinkConfig, TypePattern, WhenFull,
 };
 use crate::event::{Budget, Event, EventMeta, Found, IdSource, Piece, RecordPool};
 use crate::refusal::Refusal;
@@ -72,6 +72,7 @@ pub(in crate::routes) fn config(routes: Vec<RouteConfig>) -> Config {
     Config {
         polls: Vec::new(),
         warnings: Vec::new(),
+        process: ProcessConfig::default(),
         gateway: GatewayConfig {
             listen: Vec::new(),
             io_threads: None,
@@ -89,7 +90,6 @@ pub(in crate::routes) fn config(routes: Vec<RouteConfig>) -> Config {
             drain_delay: Duration::ZERO,
             drain_timeout: Duration::ZERO,
             admin: None,
-            admin_token: None,
         },
         journal: JournalConfig {
             dir: PathBuf::new(),

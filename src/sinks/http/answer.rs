@@ -10,10 +10,14 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
 use super::super::detail;
+use super::request::Template;
 use crate::routes::{Failure, FailureKind, Outcome};
 
 /// Of a longer body the rest is not read: the connection is closed instead.
 const READ_BYTES: usize = 64 << 10;
+
+/// Of a body, so that no credential is cut in two where what is told ends.
+const KEPT_BYTES: usize = detail::DETAIL_BYTES + (4 << 10);
 
 /// An answer that has been read as far as it matters.
 pub(super) struct Answer {
@@ -23,8 +27,8 @@ pub(super) struct Answer {
 }
 
 /// Reads the body of an answer and judges. A success counts when its answer is whole or longer than anyone wants to read;
-/// a failure keeps its status whatever becomes of its body.
-pub(super) async fn read(response: Response<Incoming>, deadline: Instant) -> Answer {
+/// a failure keeps its status whatever becomes of its body, and tells what that says but for the credentials of the request.
+pub(super) async fn read(response: Response<Incoming>, deadline: Instant, request: &Template) -> Answer {
     let (head, body) = response.into_parts();
     let (start, end) = read_body(body, deadline).await;
     let whole = matches!(end, End::Whole);
@@ -34,7 +38,7 @@ pub(super) async fn read(response: Response<Incoming>, deadline: Instant) -> Ans
         End::Late if head.status.is_success() => Outcome::Failed(too_late()),
         _ => Outcome::Failed(Failure {
             kind: FailureKind::Status(head.status.as_u16()),
-            detail: told(&head.headers, head.status.is_redirection(), &start),
+            detail: told(&head.headers, head.status.is_redirection(), &start, request),
             retry_after: head.headers.get(RETRY_AFTER).and_then(|value| retry_after(value, SystemTime::now())),
         }),
     };
@@ -65,7 +69,7 @@ async fn read_body(mut body: Incoming, deadline: Instant) -> (Vec<u8>, End) {
             Err(_) => return (start, End::Late),
         };
         let data: Bytes = frame.into_data().unwrap_or_default();
-        let room = detail::DETAIL_BYTES.saturating_sub(start.len()).min(data.len());
+        let room = KEPT_BYTES.saturating_sub(start.len()).min(data.len());
         start.extend_from_slice(data.get(..room).unwrap_or_default());
         read += data.len();
         if read > READ_BYTES {
@@ -74,13 +78,12 @@ async fn read_body(mut body: Incoming, deadline: Instant) -> (Vec<u8>, End) {
     }
 }
 
-fn told(headers: &HeaderMap, redirect: bool, body: &[u8]) -> String {
-    match headers.get(LOCATION) {
-        Some(place) if redirect => {
-            detail::of_bytes(&[b"redirects are not followed; this one leads to ", place.as_bytes()].concat())
-        }
-        _ => detail::of_bytes(body),
-    }
+fn told(headers: &HeaderMap, redirect: bool, body: &[u8], request: &Template) -> String {
+    let said = match headers.get(LOCATION) {
+        Some(place) if redirect => &[b"redirects are not followed; this one leads to ", place.as_bytes()].concat(),
+        _ => body,
+    };
+    detail::of_bytes(&request.without_credentials(said))
 }
 
 /// Seconds, or a date. A date that has passed asks for no wait.

@@ -1,11 +1,13 @@
 //! A new connection to a processor: name, TCP, TLS, within the route's `connect_timeout`.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout_at};
@@ -28,6 +30,15 @@ pub(super) struct Target {
 impl Target {
     /// Reads the route's certificates if it needs any.
     pub(super) fn new(route: &str, config: &HttpConfig) -> Result<Self, SinkError> {
+        Self::trusting(route, config, || tls::client_config(route, &config.tls))
+    }
+
+    /// The same with another idea of whom to trust, if TLS is spoken.
+    pub(super) fn trusting(
+        route: &str,
+        config: &HttpConfig,
+        trust: impl FnOnce() -> Result<Arc<ClientConfig>, SinkError>,
+    ) -> Result<Self, SinkError> {
         let wrong = |why| SinkError::Url { route: route.to_owned(), url: shown(&config.url), why };
         let host = config.url.host().unwrap_or_default();
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host).to_owned();
@@ -42,7 +53,7 @@ impl Target {
             Some("https") => {
                 let name = ServerName::try_from(host.clone())
                     .map_err(|_| wrong("its host is no name that a certificate can hold"))?;
-                (Some((TlsConnector::from(tls::client_config(route, &config.tls)?), name)), 443)
+                (Some((TlsConnector::from(trust()?), name)), 443)
             }
             _ => return Err(wrong("it must begin with `http://` or `https://`")),
         };
@@ -89,26 +100,33 @@ impl Target {
         Err(self.failed(FailureKind::Connect, "connect to", &last))
     }
 
-    /// HTTP on a connected stream, read and written by a task of its own on this thread.
+    /// HTTP on a connected stream.
     async fn http<S>(&self, stream: S) -> Result<Connection, Failure>
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
     {
-        let (sender, connection) = http1::Builder::new()
-            .max_buf_size(ANSWER_BUFFER_BYTES)
-            .handshake(TokioIo::new(stream))
+        http(stream)
             .await
-            .map_err(|error| self.failed(FailureKind::Connect, "speak HTTP with", &detail::of_error(&error)))?;
-        tokio::task::spawn_local(async move {
-            // What goes wrong is told to the request that it happens to; between requests it only ends the connection.
-            let _ = connection.await;
-        });
-        Ok(sender)
+            .map_err(|error| self.failed(FailureKind::Connect, "speak HTTP with", &detail::of_error(&error)))
     }
 
     fn failed(&self, kind: FailureKind, doing: &str, why: &str) -> Failure {
         detail::failure(kind, format!("could not {doing} {}:{}: {why}", self.host, self.port))
     }
+}
+
+/// HTTP on a connected stream, read and written by a task of its own on this thread.
+pub(super) async fn http<S>(stream: S) -> Result<Connection, hyper::Error>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
+{
+    let builder = http1::Builder::new().max_buf_size(ANSWER_BUFFER_BYTES).handshake(TokioIo::new(stream));
+    let (sender, connection) = builder.await?;
+    tokio::task::spawn_local(async move {
+        // What goes wrong is told to the request that it happens to; between requests it only ends the connection.
+        let _ = connection.await;
+    });
+    Ok(sender)
 }
 
 const TIMED_OUT: &str = "timed out";

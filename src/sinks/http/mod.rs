@@ -15,9 +15,13 @@
 
 mod answer;
 
+mod command;
+
 mod connect;
 
 mod idle;
+
+mod pinned;
 
 mod request;
 
@@ -33,7 +37,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use http::Uri;
 use http_body_util::Full;
 use hyper::Response;
 use hyper::body::Incoming;
@@ -41,45 +44,18 @@ use hyper::client::conn::http1::SendRequest;
 use tokio::time::timeout_at;
 
 pub(crate) use self::answer::retry_after;
+pub(crate) use self::command::{Trust, connect, connect_unix};
 use self::connect::Target;
 use self::idle::Idle;
 use self::request::Template;
 pub(crate) use self::server::Server;
 use super::{SinkError, detail};
-use crate::config::{HttpSink as HttpConfig, HttpTls};
+use crate::config::HttpSink as HttpConfig;
 use crate::routes::{Delivery, Failure, FailureKind, LocalFuture, Outcome, Outcomes, Sink};
 
 /// One connection, as a request is sent on it. The connection itself is a task on the same thread, which ends when this is
 /// dropped.
 pub(crate) type Connection = SendRequest<Full<Bytes>>;
-
-/// A connection of a command rather than a route: with the system's authorities, and time-outs of its own.
-pub(crate) async fn connect(url: &Uri) -> Result<Connection, ConnectError> {
-    let config = HttpConfig {
-        url: url.clone(),
-        headers: Vec::new(),
-        auth: None,
-        tls: HttpTls::default(),
-        sign: Vec::new(),
-        timeout: CONNECT_TIMEOUT,
-        connect_timeout: CONNECT_TIMEOUT,
-    };
-    let target = Target::new("command", &config)?;
-    target.connect().await.map_err(|failure| ConnectError::Failed(failure.detail))
-}
-
-/// Why a command has no connection.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ConnectError {
-    /// The URL or the system's certificates.
-    #[error(transparent)]
-    Target(#[from] SinkError),
-    /// The network.
-    #[error("{0}")]
-    Failed(String),
-}
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What all workers know of a processor.
 pub(super) struct Processor {
@@ -117,7 +93,7 @@ impl HttpSink {
             Ok(Err(failure)) => return Outcome::Failed(failure),
             Err(_) => return Outcome::Failed(answer::too_late()),
         };
-        let answer = answer::read(response, deadline).await;
+        let answer = answer::read(response, deadline, &self.processor.template).await;
         if answer.whole {
             self.idle.put(connection, Instant::now()).await;
         }

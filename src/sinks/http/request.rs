@@ -8,6 +8,7 @@
 //!
 //! A sender can therefore set none of the names in 1 to 4, whatever its source keeps.
 
+use std::cmp::Reverse;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -21,7 +22,7 @@ use zeroize::Zeroizing;
 use super::super::SinkError;
 use super::sign::{self, Signer};
 use super::token;
-use crate::config::{Fill, HttpAuth, HttpSink as HttpConfig};
+use crate::config::{Fill, HttpAuth, HttpSink as HttpConfig, Secret};
 use crate::routes::Delivery;
 
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
@@ -54,12 +55,15 @@ pub(super) struct Template {
     uri: Uri,
     headers: HeaderMap,
     signers: Vec<Signer>,
+    /// What is a secret of those headers, with what it is encoded as there.
+    credentials: Vec<Secret>,
 }
 
 impl Template {
     /// Builds the shared part and refuses headers that could not be sent or would be overwritten.
     pub(super) fn new(route: &str, config: &HttpConfig) -> Result<Self, SinkError> {
         let mut headers = HeaderMap::new();
+        let mut known = Vec::new();
         headers.insert(USER_AGENT, HeaderValue::from_static(concat!("hookgate/", env!("CARGO_PKG_VERSION"))));
         headers.insert(HOST, host(route, &config.url)?);
         for (name, fill) in &config.headers {
@@ -69,18 +73,46 @@ impl Template {
             }
             let value = match fill {
                 Fill::Text(text) => legal(route, name, text.as_bytes())?,
-                Fill::Secret(secret) => hidden(legal(route, name, secret.expose())?),
+                Fill::Secret(secret) => {
+                    known.push(secret.clone());
+                    hidden(legal(route, name, secret.expose())?)
+                }
             };
             headers.insert(name, value);
         }
         if let Some(auth) = &config.auth {
-            headers.insert(AUTHORIZATION, hidden(legal(route, &AUTHORIZATION, &credentials(auth))?));
+            let value = credentials(auth);
+            headers.insert(AUTHORIZATION, hidden(legal(route, &AUTHORIZATION, &value)?));
+            known.extend(value.split(|byte| *byte == b' ').nth(1).map(Secret::new));
+            known.push(match auth {
+                HttpAuth::Basic { password, .. } => password.clone(),
+                HttpAuth::Bearer(token) => token.clone(),
+            });
         }
+        // One may be part of another, which is then to go as a whole.
+        known.sort_by_key(|secret| Reverse(secret.expose().len()));
         let signers: Option<Vec<Signer>> = config.sign.iter().map(Signer::new).collect();
         Ok(Self {
             uri: config.url.path_and_query().cloned().map(Uri::from).unwrap_or_default(),
             headers,
             signers: signers.ok_or_else(|| SinkError::SigningSecret { route: route.to_owned() })?,
+            credentials: known,
+        })
+    }
+
+    /// What a processor says, without the credentials that it was sent: debug pages show them.
+    pub(super) fn without_credentials(&self, said: &[u8]) -> Vec<u8> {
+        let secrets = self.credentials.iter().map(Secret::expose).filter(|secret| !secret.is_empty());
+        secrets.fold(said.to_vec(), |said, secret| {
+            let mut kept = Vec::with_capacity(said.len());
+            let mut from = 0;
+            for at in memchr::memmem::find_iter(&said, secret) {
+                kept.extend_from_slice(said.get(from..at).unwrap_or_default());
+                kept.extend_from_slice("…".as_bytes());
+                from = at + secret.len();
+            }
+            kept.extend_from_slice(said.get(from..).unwrap_or_default());
+            kept
         })
     }
 

@@ -59,7 +59,11 @@ fn system_roots(route: &str) -> Result<RootCertStore, SinkError> {
     Ok(roots)
 }
 
-fn certificates(route: &str, what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, SinkError> {
+pub(super) fn certificates(
+    route: &str,
+    what: &'static str,
+    path: &Path,
+) -> Result<Vec<CertificateDer<'static>>, SinkError> {
     CertificateDer::pem_file_iter(path)
         .and_then(|certificates| certificates.collect::<Result<Vec<_>, _>>())
         .map_err(pem(route, what, path))
