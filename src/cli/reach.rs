@@ -29,7 +29,7 @@ pub(super) enum Reached {
     /// A running gateway, with this body.
     Gateway(String),
     /// Nobody; there are the files.
-    Nobody(Config),
+    Nobody(Box<Config>),
 }
 
 impl Reach {
@@ -56,7 +56,7 @@ impl Reach {
                 Ok(answer) => bail!("{}", answer.body.trim_end()),
             }
         }
-        Ok(Reached::Nobody(config?))
+        Ok(Reached::Nobody(Box::new(config?)))
     }
 }
 
