@@ -29,13 +29,13 @@ pub struct Signer {
 
 /// What a sender proves itself with.
 pub(super) enum SenderProof {
-    Signature(Box<Signature>, Box<SenderKey>),
+    Signature(Box<Signature>, SenderKey),
     Token(TokenPlace, Secret),
 }
 
 /// What a sender signs with.
 pub(super) enum SenderKey {
-    Mac(Mac),
+    Mac(Box<Mac>),
     Private(PrivateKey),
 }
 
@@ -79,14 +79,14 @@ impl Signer {
         let (signature, key) = if scheme.algorithm.is_mac() {
             let signature = Signature::new(scheme, &auth(scheme, secret.clone()))?;
             let mac = signature.mac(None, SystemTime::now()).ok_or(AdmissionError::NoMac)?;
-            (signature, SenderKey::Mac(mac))
+            (signature, SenderKey::Mac(Box::new(mac)))
         } else {
             let key = PrivateKey::new(scheme.algorithm, secret)?;
             // The receiver's half, as bytes.
             let scheme = Scheme { key: KeyForm::Text, ..scheme.clone() };
             (Signature::new(&scheme, &auth(&scheme, Secret::new(key.public())))?, SenderKey::Private(key))
         };
-        Ok(Self::of(SenderProof::Signature(Box::new(signature), Box::new(key))))
+        Ok(Self::of(SenderProof::Signature(Box::new(signature), key)))
     }
 
     /// For providers that sign the URL: the public one, with its path and query.
@@ -178,8 +178,8 @@ impl Signer {
     /// The MAC of a text under the secret, written so: what a receiver is asked for in a handshake.
     pub(crate) fn mac(&self, text: &[u8], encoding: Encoding) -> Option<String> {
         let SenderProof::Signature(signature, key) = &self.proof else { return None };
-        let SenderKey::Mac(key) = &**key else { return None };
-        let mut mac = key.clone();
+        let SenderKey::Mac(key) = key else { return None };
+        let mut mac = Mac::clone(key);
         mac.update(text);
         Some(mac.finish().encode(encoding, signature.scheme.algorithm))
     }
@@ -198,14 +198,14 @@ impl Signer {
     /// The text of the signature header. What is signed of the headers is what is sent in them.
     fn signature(&self, body: &[u8], stamp: &str, headers: &[(HeaderName, HeaderValue)]) -> String {
         let SenderProof::Signature(signature, key) = &self.proof else { return String::new() };
-        let SenderKey::Mac(key) = &**key else {
+        let SenderKey::Mac(key) = key else {
             return self.whole_signature((&Value::Null, body), stamp, headers);
         };
         if !signature.streams {
             let item = serde_json::from_slice(body).unwrap_or(Value::Null);
             return self.whole_signature((&item, body), stamp, headers);
         }
-        let mut mac = key.clone();
+        let mut mac = Mac::clone(key);
         for part in &signature.scheme.signed {
             match part {
                 SignedPart::Literal(text) => mac.update(text.as_bytes()),
@@ -239,9 +239,9 @@ impl Signer {
         let target = self.target.path_and_query().map_or("/", |target| target.as_str());
         let url = format!("{}{target}", signature.public_url);
         let message = whole::message(signature, &parts, &url, body, Some(stamp.as_bytes())).unwrap_or_default();
-        let text = match &**key {
+        let text = match key {
             SenderKey::Mac(key) => {
-                let mut mac = key.clone();
+                let mut mac = Mac::clone(key);
                 mac.update(&message);
                 mac.finish().encode(signature.scheme.encoding, signature.scheme.algorithm)
             }

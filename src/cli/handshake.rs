@@ -14,12 +14,11 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Method, Uri};
 use serde_json::Value;
 
-use super::client::{Answer, Request, Way};
+use super::client::{Answer, Request};
 use super::visible::visible;
 use crate::admit::{Message, Signer};
 use crate::config::{AnswerPart, Expected, Field, Handshake, Preset, Proof, Secret, Split};
 use crate::event::IdSource;
-use crate::sinks::Trust;
 
 /// Whom to play, and to whom.
 pub(super) struct Play<'a> {
@@ -97,10 +96,10 @@ impl Play<'_> {
         }
         let parts = handshake.body.iter().chain(handshake.headers.iter().flat_map(|(_, parts)| parts));
         for part in parts {
-            if let AnswerPart::Field(field) | AnswerPart::Mac(field, _) = part {
-                if texts.get(field).is_none() {
-                    texts.set(field, challenge());
-                }
+            if let AnswerPart::Field(field) | AnswerPart::Mac(field, _) = part
+                && texts.get(field).is_none()
+            {
+                texts.set(field, challenge());
             }
         }
         if let Some(field) = &handshake.learn {
@@ -136,13 +135,12 @@ impl Play<'_> {
                 signer.context("it signs its handshake: give the secret with --secret-env or --secret-file")?;
             let now = SystemTime::now();
             let id = made_up(now);
-            if let Some(with_proof) = signer.body(&Message { body: &body, event_type: None, id: &id, now })? {
-                body = with_proof;
-            }
+            let with_proof = signer.body(&Message { body: &body, event_type: None, id: &id, now })?;
+            body = with_proof.unwrap_or(body);
             // A signature of something else is as well-formed as the right one.
             let other = [body.as_slice(), b" "].concat();
-            let shown = if rightly { &body } else { &other };
-            headers = signer.headers(&Message { body: shown, event_type: None, id: &id, now });
+            let covered = if rightly { &body } else { &other };
+            headers = signer.headers(&Message { body: covered, event_type: None, id: &id, now });
         }
         if !body.is_empty() {
             headers.push((CONTENT_TYPE, HeaderValue::from_static("application/json")));
@@ -158,8 +156,7 @@ impl Play<'_> {
             headers.push((name.clone(), value.clone()));
         }
         let url = self.with_query(texts)?;
-        let way = Way::Network(Trust::System);
-        Request { method: handshake.method.clone(), url, headers, body: body.into(), way }.send()
+        Request { method: handshake.method.clone(), url, headers, body: body.into() }.send()
     }
 
     /// Empty where nothing of the handshake is in it, as of a provider that only looks whether anybody is there.

@@ -86,7 +86,7 @@ impl Send {
                 Ok(ExitCode::from(EXIT_USAGE))
             }
             Some(preset) if self.handshake => self.shake_hands(preset, secret),
-            preset => self.post(preset.zip(secret)),
+            preset => self.post(preset.zip(secret).as_ref()),
         }
     }
 
@@ -108,10 +108,10 @@ impl Send {
     }
 
     /// Posts an event.
-    fn post(&self, preset: Option<(&Preset, Secret)>) -> anyhow::Result<ExitCode> {
+    fn post(&self, preset: Option<&(&Preset, Secret)>) -> anyhow::Result<ExitCode> {
         let mut body = self.read_payload()?;
         let mut headers = vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-        if let Some((preset, secret)) = &preset {
+        if let Some((preset, secret)) = preset {
             let signer = self.signer(preset, secret)?;
             headers = vec![(CONTENT_TYPE, HeaderValue::from_static(signer.content_type()))];
             let now = SystemTime::now();

@@ -93,6 +93,7 @@ pub use source::{
     Ack, ApiKey, Attribute, Auth, BasicAuth, Locator, Place, Pointer, ProofAuth, RefuseConfig, ReplyConfig,
     SendersConfig, SourceConfig,
 };
+pub(crate) use split::ITEMS_MAX;
 pub use split::Split;
 pub use starter::starter;
 pub use validity::Validity;

@@ -11,6 +11,8 @@ pub struct PollConfig {
     pub name: String,
     /// The source whose events these are, by its index: with its name, its duplicates window and its routes.
     pub fills: Option<usize>,
+    /// Of which of that source's tenants; `None` if it has none.
+    pub tenant: Option<String>,
     /// Whom it asks: the URL with its `{cursor}`, credentials, headers, trust and time limits.
     pub server: HttpSink,
     /// A token that is fetched, in the place of credentials of its own.

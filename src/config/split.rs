@@ -2,6 +2,9 @@
 
 use super::Pointer;
 
+/// Most events in one request.
+pub(crate) const ITEMS_MAX: usize = 10_000;
+
 /// How a body is taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Split {

@@ -247,6 +247,24 @@ pub(crate) struct EventMeta<'head> {
     pub(crate) id: Option<Found<'head>>,
 }
 
+impl<'head> Found<'head> {
+    /// An id behind the name of its tenant: the ids of one say nothing of another's, who could else be robbed of an event
+    /// whose id is known before.
+    #[must_use]
+    pub(crate) fn of_tenant(self, tenant: &'head str, body: &[u8]) -> Self {
+        let Some(appended) = self.appended else {
+            return Self { piece: Piece::Head(tenant), appended: Some(self.piece) };
+        };
+        let text = |piece: Piece<'_>| match piece {
+            Piece::Body(range) => String::from_utf8_lossy(body.get(range).unwrap_or_default()).into_owned(),
+            Piece::Head(text) => text.to_owned(),
+            Piece::Decoded(text) => text,
+        };
+        let whole = format!("{}.{}", text(self.piece), text(appended));
+        Self { piece: Piece::Head(tenant), appended: Some(Piece::Decoded(whole)) }
+    }
+}
+
 impl EventMeta<'_> {
     /// The same for an event whose body is another than the one that was looked into, which is this.
     #[must_use]

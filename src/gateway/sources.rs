@@ -11,7 +11,7 @@ use http::request::Parts;
 use super::{StartError, learned};
 use crate::admit::{Admission, Senders};
 use crate::config::{Ack, Config, Pointer, Secrets, SourceConfig, Split};
-use crate::event::{Draft, EventMeta, Found as FoundText, Piece};
+use crate::event::{Draft, EventMeta};
 use crate::listen::SourceShare;
 use crate::refusal::Refusal;
 use crate::reply::{Handshakes, Reply};
@@ -190,10 +190,9 @@ impl Source {
         self.within_tenant(head, item, meta)
     }
 
-    /// The ids of one tenant say nothing of another's: a tenant could else name those that another is about to receive.
     fn within_tenant<'h>(&self, head: &'h Parts, body: &[u8], mut meta: EventMeta<'h>) -> EventMeta<'h> {
         if let Some(tenant) = self.tenant(head.uri.path()) {
-            meta.id = meta.id.map(|id| of_tenant(tenant, id, body));
+            meta.id = meta.id.map(|id| id.of_tenant(tenant, body));
         }
         meta
     }
@@ -216,18 +215,6 @@ impl Source {
             SplitError::TooMany => Refusal::TooManyItems,
         })
     }
-}
-
-/// An id behind the name of its tenant.
-fn of_tenant<'h>(tenant: &'h str, id: FoundText<'h>, body: &[u8]) -> FoundText<'h> {
-    let Some(appended) = id.appended else { return FoundText { piece: Piece::Head(tenant), appended: Some(id.piece) } };
-    let text = |piece: Piece<'_>| match piece {
-        Piece::Body(range) => String::from_utf8_lossy(body.get(range).unwrap_or_default()).into_owned(),
-        Piece::Head(text) => text.to_owned(),
-        Piece::Decoded(text) => text,
-    };
-    let whole = format!("{}.{}", text(id.piece), text(appended));
-    FoundText { piece: Piece::Head(tenant), appended: Some(Piece::Decoded(whole)) }
 }
 
 /// The segment of `path` that stands where `template` has `{name}`.

@@ -187,7 +187,10 @@ impl Poller {
         draft.head(&self.source, "GET", self.config.server.url.path());
         draft.header("content-type", b"application/json");
         draft.push_body(record);
-        let meta = self.sniffer.sniff_item(&self.head, |_| None, record, number);
+        let mut meta = self.sniffer.sniff_item(&self.head, |_| None, record, number);
+        if let Some(tenant) = &self.config.tenant {
+            meta.id = meta.id.map(|id| id.of_tenant(tenant, record));
+        }
         if meta.id.is_none() {
             let what = format!("record {} has no id where `delivery_id` says", number + 1);
             return Err(Trouble::NotUnderstood(what));

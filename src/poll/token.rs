@@ -104,7 +104,7 @@ impl Held {
         header.set_sensitive(true);
         let life =
             member("expires_in").and_then(text).and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
-        let until = life.and_then(|life| asked.checked_add(life - MARGIN.min(life / 10)));
+        let until = life.and_then(|life| asked.checked_add(life.saturating_sub(MARGIN.min(life / 10))));
         Ok(Self { header, until })
     }
 }

@@ -8,10 +8,7 @@ use std::ops::Range;
 use serde::de::IgnoredAny;
 
 use super::json;
-use crate::config::Pointer;
-
-/// Most events in one request.
-pub(crate) const ITEMS_MAX: usize = 10_000;
+use crate::config::{ITEMS_MAX, Pointer};
 
 /// Why a body cannot be taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use crate::api::{Api, page};
 use crate::gateway::{Gateway, wait_until};
 use crate::processor::Processor;
 
@@ -56,6 +57,53 @@ fn the_path_chooses_the_secret_the_route_and_the_window_of_ids() {
     let mut ids: Vec<_> = received.iter().map(|delivery| delivery.header("webhook-id").unwrap().to_owned()).collect();
     ids.sort();
     assert_eq!(ids, ["shop:acme%2Eevt_1", "shop:globex%2Eevt_1"]);
+    assert_eq!(gateway.metric("hookgate_duplicates_total", &["source=\"shop\""]), 1.0);
+}
+
+/// A poll asks for what one tenant's webhooks have missed: an id that another tenant had is another event.
+#[test]
+fn a_poll_fills_the_gaps_of_one_tenant() {
+    let api = Api::start(|_| page("", r#"[{"id":"evt_1","type":"paid"},{"id":"evt_2","type":"paid"}]"#));
+    let processor = Processor::start();
+    let config = format!(
+        r#"
+        [[source]]
+        name = "shop"
+        path = "/hooks/{{tenant}}"
+        hmac = {{ header = "X-Signature" }}
+        tenants = {{ acme = {{ file = "acme" }}, globex = {{ file = "globex" }} }}
+        event_type = {{ path = "tenant", append = "/type" }}
+        delivery_id = {{ json = "/id" }}
+        [[poll]]
+        name = "gaps"
+        fills = "shop"
+        tenant = "globex"
+        url = "{}"
+        every = "1h"
+        items = ""
+        event_type = {{ constant = "globex", append = "/type" }}
+        delivery_id = {{ json = "/id" }}
+        [[route]]
+        name = "all"
+        from = {{ source = "shop", types = ["*.paid"] }}
+        to = {{ http = "{}" }}
+        "#,
+        api.url("/"),
+        processor.url("/"),
+    );
+    let gateway = Gateway::start_prepared(&config, |dir| {
+        std::fs::write(dir.join("acme"), "acmes").unwrap();
+        std::fs::write(dir.join("globex"), "globexs").unwrap();
+    });
+    let post = |tenant: &str| {
+        gateway.post(&format!("/hooks/{tenant}"), &[("X-Signature", &signature(&format!("{tenant}s")))], BODY).status
+    };
+    processor.wait_for(2);
+    assert_eq!((post("globex"), post("acme")), (202, 202));
+    let received = processor.wait_for(3);
+    let mut ids: Vec<_> = received.iter().map(|delivery| delivery.header("webhook-id").unwrap().to_owned()).collect();
+    ids.sort();
+    assert_eq!(ids, ["shop:acme%2Eevt_1", "shop:globex%2Eevt_1", "shop:globex%2Eevt_2"]);
     assert_eq!(gateway.metric("hookgate_duplicates_total", &["source=\"shop\""]), 1.0);
 }
 

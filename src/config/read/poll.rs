@@ -15,7 +15,7 @@ use crate::config::node::Node;
 use crate::config::table::Table;
 use crate::config::{
     Ack, CursorConfig, CursorFrom, DuplicatesConfig, GatewayConfig, HttpSink, Locator, NextPage, OAuthConfig, Place,
-    Pointer, PollConfig,
+    Pointer, PollConfig, Secrets, SourceConfig,
 };
 
 /// Reads the polls of the main file. A route can name each like a source: their indices follow those of the sources.
@@ -32,6 +32,7 @@ fn poll<'d>(mut table: Table<'d>, gateway: &GatewayConfig, sources: &mut Sources
     let name = sources.names.read(&mut table);
     let fills = table.get("fills").and_then(|node| filled(&node, sources));
     sources.filling.push(fills);
+    let tenant = tenant(&mut table, fills.and_then(|at| sources.configs.get(at)));
     let url = table.require("url", "url = \"https://api.example.com/orders?since={cursor}\"");
     let server = url.as_ref().and_then(|node| server(&mut table, node));
     let oauth2 = table.get("oauth2").and_then(|node| oauth2(&node, server.as_ref()));
@@ -64,6 +65,7 @@ fn poll<'d>(mut table: Table<'d>, gateway: &GatewayConfig, sources: &mut Sources
     Some(PollConfig {
         name,
         fills,
+        tenant,
         server: server?,
         oauth2,
         every: every?,
@@ -125,6 +127,26 @@ fn filled(node: &Node<'_>, sources: &Sources<'_>) -> Option<usize> {
         );
     }
     Some(at)
+}
+
+/// The ids of a source with tenants are each tenant's own.
+fn tenant(table: &mut Table<'_>, fills: Option<&SourceConfig>) -> Option<String> {
+    let secrets = fills.and_then(|source| source.auth.proof.as_ref()).map(|proof| &proof.secrets);
+    let Some(Secrets::OfTenants(tenants)) = secrets else {
+        return table.get("tenant")?.refuse("the poll fills no source that has tenants", "leave `tenant` out");
+    };
+    let example = tenants.first().map_or("name", |(name, _)| name);
+    let node = table.require("tenant", &format!("tenant = \"{example}\": whose events the poll asks for"))?;
+    let written = node.text()?;
+    let names = || tenants.iter().map(|(name, _)| name.as_str());
+    if names().any(|name| name == written) {
+        return Some(written.to_owned());
+    }
+    let help = match nearest(written, names()) {
+        Some(near) => format!("did you mean \"{near}\"?"),
+        None => format!("known: {}", names().collect::<Vec<_>>().join(", ")),
+    };
+    node.refuse(format!("the source has no tenant \"{}\"", written.escape_debug()), help)
 }
 
 fn items_pointer(node: &Node<'_>) -> Option<Pointer> {

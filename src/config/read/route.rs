@@ -14,8 +14,8 @@ use crate::config::nearest::nearest;
 use crate::config::node::Node;
 use crate::config::table::Table;
 use crate::config::{
-    Ack, BreakerConfig, From, FromStart, JournalConfig, QueueConfig, RetryConfig, RouteConfig, SinkConfig, TypePattern,
-    WhenFull,
+    Ack, BreakerConfig, From, FromStart, ITEMS_MAX, JournalConfig, QueueConfig, RetryConfig, RouteConfig, SinkConfig,
+    TypePattern, WhenFull,
 };
 
 /// What routes are built on.
@@ -52,6 +52,9 @@ fn route<'d>(mut table: Table<'d>, names: &mut Names<'d>, around: &Surroundings<
     }
     if let Some(node) = table.get("backlog") {
         warn_if_none_waits(&node, &from, around.sources);
+    }
+    if let Some(node) = table.get("queue") {
+        warn_if_batches_are_larger(&node, queue, when_full, &from, around.sources);
     }
     let backlog = backlog(table.get("backlog"), around.journal);
     let from_start = table.get("from_start").and_then(|node| from_start(&node));
@@ -161,6 +164,31 @@ fn warn_if_none_waits(node: &Node<'_>, from: &[From], sources: &Sources<'_>) {
         node.spot.warn(
             "this concerns only sources with ack = \"durable\", and the route takes from none: nothing waits in the journal",
             "leave it out; `queue` bounds what waits in memory",
+        );
+    }
+}
+
+/// A request is taken with all its events or not at all.
+fn warn_if_batches_are_larger(
+    node: &Node<'_>,
+    queue: QueueConfig,
+    when_full: Option<WhenFull>,
+    from: &[From],
+    sources: &Sources<'_>,
+) {
+    let is_split = |from: &&From| {
+        let source = sources.configs.get(from.source);
+        source.is_some_and(|source| source.ack == Ack::Memory && source.split.is_some())
+    };
+    let Some(source) = from.iter().find(is_split).and_then(|from| sources.configs.get(from.source)) else { return };
+    if queue.events < ITEMS_MAX {
+        let then = match when_full {
+            Some(WhenFull::Refuse) => "is refused each time it comes",
+            Some(WhenFull::Drop) | None => "always loses those beyond",
+        };
+        node.spot.warn(
+            format!("a request of \"{}\" with more than {} events {then}", source.name, queue.events),
+            format!("write queue = {{ events = {ITEMS_MAX} }}, as many as one request may have, or ack = \"durable\""),
         );
     }
 }

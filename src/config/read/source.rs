@@ -100,6 +100,11 @@ fn source<'d>(
     let delivery_id = own_locators(&mut table, "delivery_id", &path, &auth)
         .or(format.delivery_id)
         .unwrap_or_else(|| preset.map(|preset| preset.delivery_id.clone()).unwrap_or_default());
+    if format.split.is_some() {
+        for (key, locators) in [("event_type", &event_type), ("delivery_id", &delivery_id)] {
+            warn_of_places_outside_json(&mut table, key, locators);
+        }
+    }
     let max_body = table.get("max_body").and_then(|node| {
         let size = node.size(LARGEST_BODY)? as usize;
         check_budget(&node, size, gateway.memory_budget);
@@ -240,6 +245,17 @@ fn own_locators(table: &mut Table<'_>, key: &'static str, path: &str, auth: &Aut
         }
     }
     Some(locators)
+}
+
+/// What a request is taken apart into is JSON, whatever else the source may take.
+fn warn_of_places_outside_json(table: &mut Table<'_>, key: &'static str, locators: &[Locator]) {
+    let is_outside = |locator: &Locator| matches!(locator.place, Place::Form(_) | Place::Xml(_));
+    if let Some(node) = table.get(key).filter(|_| locators.iter().any(is_outside)) {
+        node.spot.warn(
+            "the requests of this source are taken apart into pieces of JSON: no form and no XML is ever looked into",
+            "write { json = \"/type\" } for a member of each piece, or leave `split` out",
+        );
+    }
 }
 
 fn deadline(table: &mut Table<'_>, preset: Option<&Preset>) -> Duration {

@@ -51,6 +51,22 @@ fn client_credentials_are_read_and_exclude_others() {
 }
 
 #[test]
+fn a_poll_names_the_tenant_whose_gaps_it_fills() {
+    let text = |tenant: &str| {
+        format!(
+            "[[source]]\nname = \"a\"\npath = \"/{{tenant}}\"\nhmac = {{ header = \"x\" }}\n\
+             tenants = {{ acme = {{ env = \"KEY\" }}, globex = {{ env = \"KEY\" }} }}\ndelivery_id = {{ json = \"/id\" }}\n\
+             [[poll]]\nname = \"p\"\nfills = \"a\"\nurl = \"https://api.test/\"\nevery = \"1m\"\nitems = \"\"\n\
+             delivery_id = {{ json = \"/id\" }}\n{tenant}\n"
+        )
+    };
+    assert_eq!(config(&text("tenant = \"acme\"")).polls[0].tenant.as_deref(), Some("acme"));
+    assert_mistake(&text(""), 7, "`tenant` is missing", "tenant = \"acme\"");
+    assert_mistake(&text("tenant = \"acm\""), 14, "the source has no tenant", "did you mean \"acme\"?");
+    assert_mistake(&poll("tenant = \"acme\""), 10, "fills no source that has tenants", "leave `tenant` out");
+}
+
+#[test]
 fn mistakes_of_polls_are_told_where_they_are() {
     assert_mistake(&poll("cursor = { highest = \"/n\" }"), 10, "the URL has no {cursor}", "since={cursor}");
     assert_mistake(&poll("url = \"https://api.test/{cursor}\""), 10, "a cursor stands in the query", "since={cursor}");

@@ -296,3 +296,18 @@ fn a_condition_that_says_nothing_or_nonsense_is_refused() {
     assert_mistake(&condition(r#"json = "/a", gt = 1, gtt = 2"#), 8, "unknown key `gtt`", "`gt`");
     assert_mistake(&route("where = []"), 8, "the list is empty", "leave the key out");
 }
+
+#[test]
+fn a_queue_that_is_smaller_than_a_request_is_warned_of() {
+    let text = |keys: &str| route(keys).replace("auth = \"none\"", "auth = \"none\"\nsplit = \"\"");
+    let warning =
+        |keys: &str| config(&text(keys)).warnings.into_iter().next().map(|warning| (warning.line, warning.what));
+    let refusing = warning("queue = { events = 9999 }\nwhen_full = \"refuse\"").unwrap();
+    assert_eq!(refusing.0, 9);
+    assert!(refusing.1.contains("more than 9999 events is refused each time"), "{}", refusing.1);
+    assert!(warning("queue = { events = 9999 }").unwrap().1.contains("loses those beyond"));
+    assert_eq!(warning("queue = { events = 10000 }"), None);
+    let durable = text("queue = { events = 10 }").replace("\"memory\"", "\"durable\"");
+    assert_eq!(config(&durable).warnings, []);
+    assert_eq!(config(&route("queue = { events = 10 }")).warnings, []);
+}

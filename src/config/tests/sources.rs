@@ -417,3 +417,19 @@ fn the_acknowledgement_of_salesforce_has_a_name() {
     assert!(reply.body.contains("<Ack>true</Ack>"));
     assert_mistake(&open_source("reply = \"sales force\""), 5, "not known here", "salesforce");
 }
+
+#[test]
+fn a_type_outside_json_is_warned_of_where_requests_are_taken_apart() {
+    let warnings = |keys: &str| {
+        let all = config(&source(&format!("auth = \"none\"\n{keys}"))).warnings;
+        all.into_iter().filter(|warning| warning.line >= 5).collect::<Vec<_>>()
+    };
+    for place in ["form = \"kind\"", "xml = \"/a/b\""] {
+        let keys = format!("split = \"\"\nevent_type = [{{ json = \"/a\" }}, {{ {place} }}]");
+        let warnings = warnings(&keys);
+        assert!(warnings.len() == 1 && warnings[0].what.contains("pieces of JSON"), "{warnings:?}");
+        assert_eq!(warnings[0].line, 6);
+    }
+    assert_eq!(warnings("event_type = { form = \"kind\" }"), []);
+    assert_eq!(warnings("split = \"\"\nevent_type = { header = \"kind\" }"), []);
+}

@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 
 use super::against_serde_json::document;
 use super::*;
-use crate::config::Pointer;
-use crate::sniff::split::{ITEMS_MAX, SplitError, elements, lines};
+use crate::config::{ITEMS_MAX, Pointer};
+use crate::sniff::split::{SplitError, elements, lines};
 
 fn texts(body: &str, ranges: Result<Vec<std::ops::Range<usize>>, SplitError>) -> Result<Vec<&str>, SplitError> {
     ranges.map(|ranges| ranges.into_iter().map(|range| &body[range]).collect())
