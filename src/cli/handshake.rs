@@ -14,11 +14,12 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Method, Uri};
 use serde_json::Value;
 
-use super::client::{Answer, Request};
+use super::client::{Answer, Request, Way};
 use super::visible::visible;
 use crate::admit::{Message, Signer};
 use crate::config::{AnswerPart, Expected, Field, Handshake, Preset, Proof, Secret, Split};
 use crate::event::IdSource;
+use crate::sinks::Trust;
 
 /// Whom to play, and to whom.
 pub(super) struct Play<'a> {
@@ -156,7 +157,8 @@ impl Play<'_> {
             headers.push((name.clone(), value.clone()));
         }
         let url = self.with_query(texts)?;
-        Request { method: handshake.method.clone(), url, headers, body: body.into() }.send()
+        Request { method: handshake.method.clone(), url, headers, body: body.into(), way: Way::Network(Trust::System) }
+            .send()
     }
 
     /// Empty where nothing of the handshake is in it, as of a provider that only looks whether anybody is there.
