@@ -21,7 +21,7 @@ pub(super) enum Reached {
     /// A running gateway, with this body.
     Gateway(String),
     /// Nobody; there are the files.
-    Nobody(Config),
+    Nobody(Box<Config>),
 }
 
 impl Reach {
@@ -32,7 +32,7 @@ impl Reach {
         if let Some(request) = self.admin.request_if_any(method, target)? {
             match request.send_patiently(what) {
                 Err(error) if error.is::<Unreachable>() && self.admin.is_given() => {
-                    return config().map(Reached::Nobody).map_err(|_| error);
+                    return config().map(Box::new).map(Reached::Nobody).map_err(|_| error);
                 }
                 Err(error) if error.is::<Unreachable>() => {}
                 Err(error) => return Err(error),
@@ -40,7 +40,7 @@ impl Reach {
                 Ok(answer) => bail!("{}", answer.body.trim_end()),
             }
         }
-        Ok(Reached::Nobody(config()?))
+        Ok(Reached::Nobody(Box::new(config()?)))
     }
 }
 
