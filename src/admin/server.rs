@@ -22,8 +22,9 @@ use super::archive::{StoryError, Wanted};
 use super::follow::{Filter, Lines, follow};
 use super::jobs::Job;
 use super::observed::Observed;
+use super::quarantine::Told;
 use super::story::Stories;
-use super::{exposition, metrics, readiness};
+use super::{exposition, metrics, quarantine, readiness};
 use crate::config::{Secret, TypePattern};
 use crate::reply::ReplyBody;
 use crate::routes::ForgetError;
@@ -143,6 +144,7 @@ impl Service {
                 match (request.method().as_str(), request.uri().path()) {
                     ("GET", "/events") => self.story(query).await,
                     ("GET", "/tail") => self.tail(query),
+                    (method, path) if path.starts_with("/quarantine") => self.quarantine(method, path, query).await,
                     (method, path) => match Job::of(path, query).filter(|_| method == "POST") {
                         Some((route, job)) => self.begin(route, job),
                         None => self.route(request.method(), path),
@@ -189,8 +191,8 @@ impl Service {
             _ => answer(
                 StatusCode::NOT_FOUND,
                 TEXT,
-                "known: GET /healthz /readyz /metrics /routes /events?id=ID /tail, POST /routes/NAME/pause …/resume …/forget …/replay \
-                 …/dead/retry …/dead/drop\n",
+                "known: GET /healthz /readyz /metrics /routes /events?id=ID /tail /quarantine /quarantine/ID, POST /routes/NAME/pause …/resume …/forget …/replay \
+                 …/dead/retry …/dead/drop /quarantine/retry /quarantine/drop\n",
             ),
         }
     }
@@ -247,6 +249,27 @@ impl Service {
         };
         let lines = follow(journal, Arc::clone(&self.observed.archive), filter);
         stream(lines)
+    }
+
+    async fn quarantine(&self, method: &str, path: &str, query: &str) -> Response<AnswerBody> {
+        let Some(quarantine) = &self.observed.quarantine else {
+            let said =
+                "nothing that is refused is kept: no source is durable and no [quarantine] written, or it is off\n";
+            return answer(StatusCode::NOT_FOUND, TEXT, said);
+        };
+        if let Some(unknown) = self.unknown(sniff::parameter(query, "source").as_deref(), None) {
+            return unknown;
+        }
+        match quarantine::answer(quarantine, method, path, query).await {
+            Some(Told::Json(told)) => answer(StatusCode::OK, JSON, format!("{told}\n")),
+            Some(Told::Lines(lines)) => stream(lines),
+            Some(Told::Refused(status, said)) => answer(status, TEXT, format!("{said}\n")),
+            None => answer(
+                StatusCode::NOT_FOUND,
+                TEXT,
+                "known: GET /quarantine /quarantine/ID, POST /quarantine/retry /quarantine/drop\n",
+            ),
+        }
     }
 
     fn begin(&self, route: &str, job: Result<Job, String>) -> Response<AnswerBody> {

@@ -3,8 +3,6 @@
 //! Most schemes sign the body and what the head has; their bodies are hashed frame by frame, here. What must see the whole
 //! body first (a signature in it, its fields in another order, a public key) waits for its end, in `whole`.
 
-use std::time::SystemTime;
-
 use http::HeaderMap;
 use http::request::Parts;
 use smallvec::SmallVec;
@@ -14,6 +12,7 @@ use super::header::lone;
 use super::keyring::Keyring;
 use super::mac::{Mac, Tag, any_match};
 use super::public_key::PublicKey;
+use super::timestamp::Clock;
 use super::whole::WholeSignature;
 use super::{AdmissionError, timestamp};
 use crate::config::{Covers, ProofAuth, Scheme, Secret, SignatureForm, SignaturePlace, SignedPart, StampPlace};
@@ -77,20 +76,20 @@ impl Signature {
         &'a self,
         parts: &'a Parts,
         tenant: Option<&str>,
-        now: SystemTime,
+        clock: Clock,
     ) -> Result<Opened<'a>, Refusal> {
         self.check_expected(&parts.headers)?;
         let keys = match (&self.keys, &self.scheme.place) {
             (Keys::Macs(ring), SignaturePlace::Headers(names)) if self.streams => {
                 let keys = ring.get(tenant)?;
                 let candidates = Candidates::in_headers(&parts.headers, names, &self.scheme)?;
-                let streamed = self.stream(keys, parts, &candidates, now)?;
+                let streamed = self.stream(keys, parts, &candidates, clock)?;
                 return Ok(Opened { streamed: Some(streamed), whole: None });
             }
             (Keys::Macs(ring), _) => KeySet::Macs(ring.get(tenant)?),
             (Keys::Public(ring), _) => KeySet::Public(ring.get(tenant)?),
         };
-        Ok(Opened { streamed: None, whole: Some(WholeSignature::open(self, keys, parts, now)?) })
+        Ok(Opened { streamed: None, whole: Some(WholeSignature::open(self, keys, parts, clock)?) })
     }
 
     fn stream<'a>(
@@ -98,12 +97,12 @@ impl Signature {
         keys: &Macs,
         parts: &'a Parts,
         candidates: &Candidates<'a>,
-        now: SystemTime,
+        clock: Clock,
     ) -> Result<OpenSignature<'a>, Refusal> {
         let offered = tags(&candidates.texts, &self.scheme)?;
         let stamp = self.stamp(&parts.headers, candidates)?;
         if let (Some(text), Some(stamp)) = (stamp, &self.scheme.timestamp) {
-            timestamp::check(text, stamp, now)?;
+            timestamp::check(text, stamp, clock)?;
         }
         let mut macs = keys.clone();
         let mut after_body = SmallVec::new();

@@ -5,13 +5,23 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::config::{Stamp, StampUnit};
 use crate::refusal::Refusal;
 
-/// Refuses a timestamp that is not a plain number, or further from `now` than the tolerance. A distance equal to the
-/// tolerance passes.
+/// What timestamps are compared with.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Clock {
+    /// They must be near this time.
+    Now(SystemTime),
+    /// They may be of any time.
+    Stopped,
+}
+
+/// Refuses a timestamp that is not a plain number, or further from the clock's time than the tolerance. A distance equal to
+/// the tolerance passes.
 ///
 /// The clock is cut down to the stamp's unit first, as the sender's was: else a stamp of whole seconds would lose up to one
 /// second of its window.
-pub(super) fn check(text: &[u8], stamp: &Stamp, now: SystemTime) -> Result<(), Refusal> {
+pub(super) fn check(text: &[u8], stamp: &Stamp, clock: Clock) -> Result<(), Refusal> {
     let sent = read(text, stamp.unit).ok_or(Refusal::MalformedTimestamp)?;
+    let Clock::Now(now) = clock else { return Ok(()) };
     // Before 1970 there is no stamp that could fit; everything is then from the future.
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = match stamp.unit {
@@ -82,7 +92,7 @@ mod tests {
     const NOW: u64 = 1_700_000_000;
 
     fn window(text: &str, unit: StampUnit, now: Duration) -> Result<(), Refusal> {
-        check(text.as_bytes(), &stamp(unit), UNIX_EPOCH + now)
+        check(text.as_bytes(), &stamp(unit), Clock::Now(UNIX_EPOCH + now))
     }
 
     fn stamp(unit: StampUnit) -> Stamp {
@@ -150,6 +160,15 @@ mod tests {
     #[test]
     fn a_clock_before_1970_finds_every_stamp_in_the_future() {
         let long_ago = UNIX_EPOCH - Duration::from_secs(1);
-        assert_eq!(check(b"1700000000", &stamp(StampUnit::Seconds), long_ago), Err(Refusal::FutureTimestamp));
+        assert_eq!(
+            check(b"1700000000", &stamp(StampUnit::Seconds), Clock::Now(long_ago)),
+            Err(Refusal::FutureTimestamp)
+        );
+    }
+
+    #[test]
+    fn a_stopped_clock_takes_any_time_and_nothing_that_is_none() {
+        assert_eq!(check(b"1", &stamp(StampUnit::Seconds), Clock::Stopped), Ok(()));
+        assert_eq!(check(b"now", &stamp(StampUnit::Seconds), Clock::Stopped), Err(Refusal::MalformedTimestamp));
     }
 }

@@ -1,5 +1,6 @@
 //! Secrets that a provider sends as they are, in a header or in the body. They prove who sent something and nothing of what.
 
+use http::HeaderName;
 use http::request::Parts;
 use serde_json::Value;
 
@@ -39,6 +40,14 @@ impl Token {
                 Some(token) if accepted.contains(token) => Ok(None),
                 Some(_) => Err(Refusal::WrongCredentials),
             },
+        }
+    }
+
+    /// The header it stands in; `None` for one in the body.
+    pub(super) fn header(&self) -> Option<&HeaderName> {
+        match &self.place {
+            TokenPlace::Header(name) => Some(name),
+            TokenPlace::Json { .. } => None,
         }
     }
 

@@ -29,6 +29,8 @@ mod presets;
 
 mod progress;
 
+mod quarantine;
+
 mod replay;
 
 mod route;
@@ -70,6 +72,7 @@ Examples:
   hookgate show evt_1042                   what happened to an event
   hookgate tail --source stripe            events as they come
   hookgate dead list                       what could not be delivered
+  hookgate quarantine list                 what was refused and may be let in once its secret is right
   hookgate replay --route billing --from 2h --dry-run
                                            how many events a route would get again
   hookgate journal verify                  whether the journal is as it was written
@@ -98,6 +101,8 @@ enum Command {
     Replay(replay::Replay),
     /// Looks at the events that could not be delivered, delivers them again or drops them
     Dead(dead::Dead),
+    /// Looks at requests that were refused, lets them in where they are right now, or drops them
+    Quarantine(quarantine::Quarantine),
     /// Looks at the journal of a stopped gateway, and repairs it
     Journal(journal::Journal),
 }
@@ -126,6 +131,7 @@ pub fn main() -> ExitCode {
         Command::Tail(tail) => tail.execute(),
         Command::Replay(replay) => replay.execute(),
         Command::Dead(dead) => dead.execute(),
+        Command::Quarantine(quarantine) => quarantine.execute(),
         Command::Journal(journal) => journal.execute(),
     };
     result.unwrap_or_else(|error| {

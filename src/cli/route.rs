@@ -100,7 +100,7 @@ impl Route {
 
 impl Admin {
     /// The answer to a request, which must be 200.
-    fn ask(&self, method: Method, path: &str) -> anyhow::Result<Answer> {
+    pub(super) fn ask(&self, method: Method, path: &str) -> anyhow::Result<Answer> {
         let answer = self.request(method, path)?.send()?;
         if answer.status != StatusCode::OK {
             bail!("{}: {}", answer.status, answer.body.trim_end());

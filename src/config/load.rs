@@ -1,8 +1,8 @@
 //! From files to a configuration, or to all that is wrong with them.
 //!
 //! ```text
-//! hookgate.toml        [gateway] [journal] [[source]] [[poll]] [[pool]] [[route]]
-//! routes.d/*.toml                                              [[pool]] [[route]]     by name
+//! hookgate.toml        [gateway] [journal] [quarantine] [[source]] [[poll]] [[pool]] [[route]]
+//! routes.d/*.toml                                                           [[pool]] [[route]]     by name
 //! ```
 
 use std::ffi::OsString;
@@ -70,6 +70,7 @@ fn config(roots: &mut [Table<'_>]) -> Option<Config> {
     let journal = read::journal(main);
     let mut sources = read::sources(main, &gateway);
     let polled = read::polls(main, &gateway, &mut sources);
+    let quarantine = read::quarantine(main, &journal, &sources.configs);
     let pools = read::pools(roots);
     let routes = read::routes(roots, &read::Surroundings { sources: &sources, pools: &pools, journal: &journal });
     let taken: Vec<usize> = routes.iter().flat_map(|route| &route.from).map(|from| from.source).collect();
@@ -81,6 +82,7 @@ fn config(roots: &mut [Table<'_>]) -> Option<Config> {
     Some(Config {
         gateway,
         journal,
+        quarantine,
         sources: sources.configs,
         polls: polled,
         routes,

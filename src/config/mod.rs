@@ -36,6 +36,8 @@ mod problem;
 
 mod proof;
 
+mod quarantine;
+
 mod read;
 
 mod route;
@@ -72,6 +74,7 @@ pub use pool::PoolConfig;
 pub use preset::{Preset, preset, presets};
 pub use problem::{Problem, Problems};
 pub use proof::{JwtScheme, Proof, TokenPlace};
+pub use quarantine::QuarantineConfig;
 pub use route::{
     BacklogConfig, BacklogFull, BreakerConfig, FileSink, Fill, From, FromStart, HttpAuth, HttpSink, HttpTls,
     QueueConfig, RetryConfig, RouteConfig, SinkConfig, TypePattern, WhenFull,
@@ -96,6 +99,8 @@ pub struct Config {
     pub gateway: GatewayConfig,
     /// `[journal]`
     pub journal: JournalConfig,
+    /// `[quarantine]`; `None` for none.
+    pub quarantine: Option<QuarantineConfig>,
     /// `[[source]]`, in the order of the file.
     pub sources: Vec<SourceConfig>,
     /// `[[poll]]`, in the order of the file.

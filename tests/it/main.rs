@@ -53,6 +53,8 @@ mod parks_what_fails;
 
 mod polls_what_has_no_webhook;
 
+mod quarantines_what_it_refuses;
+
 mod reads_compressed_bodies;
 
 mod refuses_forgeries;

@@ -30,6 +30,8 @@ mod preset;
 
 mod proof;
 
+mod quarantine;
+
 mod reply;
 
 mod route;
@@ -50,5 +52,6 @@ pub(super) use journal::journal;
 pub(super) use poll::polls;
 pub(super) use pool::{Pools, pools};
 pub(super) use preset::presets;
+pub(super) use quarantine::quarantine;
 pub(super) use route::{Surroundings, routes};
 pub(super) use source::{Sources, sources};
