@@ -7,7 +7,7 @@ use super::exposition::Exposition;
 use super::observed::Observed;
 use crate::counters::SourceCounters;
 use crate::journal::JournalStatus;
-use crate::poll::PollCounts;
+use crate::poll::{ObservedPoll, PollCounts};
 use crate::quarantine::Counts;
 use crate::refusal::Refusal;
 use crate::routes::RouteStatus;
@@ -172,7 +172,7 @@ fn quarantine(page: &mut Exposition, counts: &Counts) {
     }
 }
 
-fn polls(page: &mut Exposition, polls: &[Arc<PollCounts>]) {
+fn polls(page: &mut Exposition, polls: &[Arc<ObservedPoll>]) {
     const ERRORS: &str = "hookgate_poll_errors_total";
     type Column = (&'static str, &'static str, &'static str, fn(&PollCounts) -> u64);
     let columns: [Column; 5] = [
@@ -182,8 +182,8 @@ fn polls(page: &mut Exposition, polls: &[Arc<PollCounts>]) {
             "When a run was last complete; 0: never yet.",
             |poll| poll.last_success.get(),
         ),
-        ("hookgate_poll_failing", "gauge", "1 from a failure to the next complete run.", |poll| poll.failing.get()),
         ("hookgate_poll_pages_total", "counter", "Pages answered.", |poll| poll.pages.get()),
+        ("hookgate_poll_unchanged_total", "counter", "Of them, 304: nothing new.", |poll| poll.unchanged.get()),
         ("hookgate_poll_records_total", "counter", "Records that became events.", |poll| poll.records.get()),
         ("hookgate_poll_duplicates_total", "counter", "Records whose id was known.", |poll| poll.duplicates.get()),
     ];
@@ -193,12 +193,25 @@ fn polls(page: &mut Exposition, polls: &[Arc<PollCounts>]) {
     for (name, kind, help, value) in columns {
         page.metric(name, kind, help);
         for poll in polls {
-            page.sample(name, &[("poll", &poll.name)], value(poll));
+            page.sample(name, &[("poll", &poll.name)], value(&poll.counts));
         }
+    }
+    page.metric("hookgate_poll_failing", "gauge", "1 from a failure to the next complete run.");
+    for poll in polls {
+        page.sample("hookgate_poll_failing", &[("poll", &poll.name)], u64::from(poll.is_failing()));
+    }
+    page.metric(
+        "hookgate_poll_lag_seconds",
+        "gauge",
+        "Since the last complete run began, or hookgate if there was none: what the server had by then is safe.",
+    );
+    let now = SystemTime::now();
+    for poll in polls {
+        page.sample("hookgate_poll_lag_seconds", &[("poll", &poll.name)], poll.lag(now).as_secs_f64());
     }
     page.metric(ERRORS, "counter", "Failures of a poll, by reason.");
     for poll in polls {
-        for (reason, count) in poll.errors().filter(|(_, count)| *count > 0) {
+        for (reason, count) in poll.counts.errors().filter(|(_, count)| *count > 0) {
             page.sample(ERRORS, &[("poll", &poll.name), ("reason", reason)], count);
         }
     }

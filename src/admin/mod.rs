@@ -8,6 +8,9 @@
 //! | `GET /routes` | every route's state, as JSON |
 //! | `GET /events?id=…` (`&source=…`) | all that happened to an event, as JSON |
 //! | `GET /tail` (`?source=…&type=…&route=…&since=SECONDS`) | events as they become safe, a line of JSON each |
+//! | `GET /polls` | every poll's state, as JSON |
+//! | `POST /polls/NAME/run` | runs it now; at the end of the run, what it found |
+//! | `POST /polls/NAME/reset` (`?to=CURSOR`) | has it begin anew, or go on from there |
 //! | `POST /routes/NAME/pause`, `…/resume` | stops and starts its deliveries |
 //! | `POST /routes/NAME/forget` | gives up what the journal keeps for a route that is no more configured |
 //! | `POST /routes/NAME/replay?from=TIME` (`&to=…&from_sequence=…&source=…&type=…&any&rate=…&dry_run`) | gives it events of the journal again; lines of progress |
@@ -30,6 +33,8 @@ mod jobs;
 mod metrics;
 
 mod observed;
+
+mod polls;
 
 mod quarantine;
 

@@ -8,7 +8,7 @@ use crate::counters::{IoCounters, ListenCounters, SourceCounters};
 use crate::event::Budget;
 use crate::journal::Journal;
 use crate::listen::SharedStage;
-use crate::poll::PollCounts;
+use crate::poll::ObservedPoll;
 use crate::quarantine::Quarantine;
 use crate::routes::Routes;
 
@@ -22,7 +22,7 @@ pub(crate) struct Observed {
     pub(crate) io: Vec<Arc<IoCounters>>,
     pub(crate) routes: Arc<Routes>,
     /// One per poll.
-    pub(crate) polls: Vec<Arc<PollCounts>>,
+    pub(crate) polls: Vec<Arc<ObservedPoll>>,
     /// `None` where no source is durable.
     pub(crate) journal: Option<Arc<Journal>>,
     pub(crate) budget: Arc<Budget>,
@@ -48,6 +48,11 @@ impl Observed {
     /// A thread of the routes or the journal that has ended by a fault.
     pub(super) fn fallen_thread(&self) -> Option<String> {
         self.routes.fallen_thread().or_else(|| self.journal.as_ref()?.fallen_thread())
+    }
+
+    /// The poll of this name.
+    pub(super) fn poll(&self, name: &str) -> Option<&ObservedPoll> {
+        self.polls.iter().find(|poll| poll.name == name).map(AsRef::as_ref)
     }
 
     /// A count of one source, summed over the io threads.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::observed::Observed;
 use crate::listen::Stage;
+use crate::poll::PollStatus;
 use crate::routes::RouteStatus;
 
 /// A queue this full is worth a word before it refuses.
@@ -36,6 +37,7 @@ pub(super) fn report(observed: &Observed) -> (StatusCode, String) {
     }
     let mut notices: Vec<_> = observed.routes.status().iter().flat_map(notices).collect();
     notices.extend(silences(observed));
+    notices.extend(observed.polls.iter().filter_map(|poll| troubled(&poll.status(SystemTime::now()))));
     let ready = reasons.is_empty();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, format!("{}\n", json!({ "ready": ready, "reasons": reasons, "notices": notices })))
@@ -48,6 +50,22 @@ fn silences(observed: &Observed) -> impl Iterator<Item = String> {
         let silence = observed.silence(at, now)?;
         Some(format!("source {} has accepted nothing for {} s", source.name, silence.as_secs()))
     })
+}
+
+/// A poll whose last run stopped before its end.
+fn troubled(poll: &PollStatus) -> Option<String> {
+    let trouble = poll.trouble.as_ref()?;
+    Some(match poll.next_run_seconds {
+        Some(next) => format!("poll {} is {}: {trouble}; it asks again in {next:.0} s", poll.poll, poll.state),
+        None => format!("poll {} is {}: {trouble}; it is asking again", poll.poll, poll.state),
+    })
+}
+
+/// The body of `/polls`.
+pub(super) fn polls(observed: &Observed) -> String {
+    let now = SystemTime::now();
+    let polls: Vec<PollStatus> = observed.polls.iter().map(|poll| poll.status(now)).collect();
+    format!("{}\n", json!({ "polls": polls }))
 }
 
 /// The body of `/routes`.

@@ -24,7 +24,7 @@ use super::jobs::Job;
 use super::observed::Observed;
 use super::quarantine::Told;
 use super::story::Stories;
-use super::{exposition, metrics, quarantine, readiness};
+use super::{exposition, metrics, polls, quarantine, readiness};
 use crate::config::{Secret, TypePattern};
 use crate::reply::ReplyBody;
 use crate::routes::ForgetError;
@@ -62,9 +62,9 @@ const SEARCHES_MAX: usize = 2;
 /// How long a story waits for the last attempts to be written to their log.
 const ATTEMPTS_PATIENCE: Duration = Duration::from_secs(2);
 
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 const NDJSON: &str = "application/x-ndjson";
-const TEXT: &str = "text/plain; charset=utf-8";
+pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 
 impl Admin {
     /// Binds the address.
@@ -144,6 +144,10 @@ impl Service {
                 match (request.method().as_str(), request.uri().path()) {
                     ("GET", "/events") => self.story(query).await,
                     ("GET", "/tail") => self.tail(query),
+                    ("POST", path) if path.starts_with("/polls/") => {
+                        let (status, kind, body) = polls::command(&self.observed, path, query).await;
+                        answer(status, kind, body)
+                    }
                     (method, path) if path.starts_with("/quarantine") => self.quarantine(method, path, query).await,
                     (method, path) => match Job::of(path, query).filter(|_| method == "POST") {
                         Some((route, job)) => self.begin(route, job),
@@ -173,6 +177,7 @@ impl Service {
             ("GET", Some("metrics"), None, ..) => {
                 answer(StatusCode::OK, exposition::CONTENT_TYPE, metrics::page(&self.observed))
             }
+            ("GET", Some("polls"), None, ..) => answer(StatusCode::OK, JSON, readiness::polls(&self.observed)),
             ("GET", Some("routes"), None, ..) => answer(StatusCode::OK, JSON, readiness::routes(&self.observed)),
             ("POST", Some("routes"), Some(name), Some("pause"), None) => {
                 switched(name, "paused", self.observed.routes.pause(name))
@@ -183,7 +188,7 @@ impl Service {
             ("POST", Some("routes"), Some(name), Some("forget"), None) => {
                 forgotten(name, self.observed.routes.forget(name))
             }
-            (_, Some("readyz" | "metrics" | "routes" | "healthz" | "events" | "tail"), ..) => {
+            (_, Some("readyz" | "metrics" | "routes" | "polls" | "healthz" | "events" | "tail"), ..) => {
                 let mut refused = answer(StatusCode::METHOD_NOT_ALLOWED, TEXT, "wrong method\n");
                 refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST"));
                 refused
@@ -191,8 +196,8 @@ impl Service {
             _ => answer(
                 StatusCode::NOT_FOUND,
                 TEXT,
-                "known: GET /healthz /readyz /metrics /routes /events?id=ID /tail /quarantine /quarantine/ID, POST /routes/NAME/pause …/resume …/forget …/replay \
-                 …/dead/retry …/dead/drop /quarantine/retry /quarantine/drop\n",
+                "known: GET /healthz /readyz /metrics /routes /polls /events?id=ID /tail /quarantine /quarantine/ID, POST /routes/NAME/pause …/resume \
+                 …/forget …/replay …/dead/retry …/dead/drop, POST /polls/NAME/run …/reset, POST /quarantine/retry /quarantine/drop\n",
             ),
         }
     }

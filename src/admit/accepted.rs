@@ -1,14 +1,17 @@
 //! Texts of which a sender must know one: passwords, keys, tokens.
 
+use std::time::SystemTime;
+
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
 use super::AdmissionError;
+use super::keyring::Timed;
 use crate::config::Secret;
 
 /// The SHA-256 digests of the texts that are accepted. Digests are all of one length, so comparing them tells nothing of the
 /// length of a secret; and the time it takes to hash depends on what was presented alone.
-pub(super) struct Accepted(Vec<[u8; 32]>);
+pub(super) struct Accepted(Vec<Timed<[u8; 32]>>);
 
 impl Accepted {
     /// Accepts each of `secrets` with `before` in front of it.
@@ -18,15 +21,18 @@ impl Accepted {
         }
         let digest = |(secret, nth): (&Secret, usize)| match secret.expose() {
             [] => Err(AdmissionError::EmptySecret { nth, of }),
-            bytes => Ok(Sha256::new().chain_update(before).chain_update(bytes).finalize().into()),
+            bytes => {
+                let digest = Sha256::new().chain_update(before).chain_update(bytes).finalize().into();
+                Ok(Timed::new(digest, secret))
+            }
         };
         secrets.iter().zip(1..).map(digest).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Compares with all of them, whichever fits.
-    pub(super) fn contains(&self, presented: &[u8]) -> bool {
+    /// Compares with all that count now, whichever fits.
+    pub(super) fn contains(&self, presented: &[u8], now: SystemTime) -> bool {
         let presented: [u8; 32] = Sha256::digest(presented).into();
-        let found = self.0.iter().fold(Choice::from(0), |found, accepted| found | accepted.ct_eq(&presented));
-        found.into()
+        let accepted = self.0.iter().filter_map(|accepted| accepted.at(now));
+        accepted.fold(Choice::from(0), |found, accepted| found | accepted.ct_eq(&presented)).into()
     }
 }

@@ -1,5 +1,7 @@
 //! Credentials that are sent as they are: user and password, a key in a header, a bearer token.
 
+use std::time::SystemTime;
+
 use data_encoding::BASE64_NOPAD;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
@@ -43,20 +45,20 @@ impl Credentials {
         Some(&self.api_key.as_ref()?.header)
     }
 
-    pub(super) fn check(&self, headers: &HeaderMap, query: Option<&str>) -> Result<(), Refusal> {
+    pub(super) fn check(&self, headers: &HeaderMap, query: Option<&str>, now: SystemTime) -> Result<(), Refusal> {
         if let Some(api_key) = &self.api_key {
-            api_key.check(headers)?;
+            api_key.check(headers, now)?;
         }
         if self.basic.is_none() && self.bearer.is_none() {
             return Ok(());
         }
         let authorization = Authorization::read(headers)?;
         if let Some(basic) = &self.basic {
-            basic.check(&authorization, query)?;
+            basic.check(&authorization, query, now)?;
         }
         if let Some(tokens) = &self.bearer {
             match authorization {
-                Authorization::Bearer(token) if tokens.contains(token) => {}
+                Authorization::Bearer(token) if tokens.contains(token, now) => {}
                 Authorization::Missing => return Err(Refusal::MissingCredentials),
                 _ => return Err(Refusal::WrongCredentials),
             }
@@ -82,12 +84,12 @@ impl Basic {
     /// Each of the two places may be empty, not both; what is there must be right. So a header and a parameter that
     /// contradict each other are refused, whichever of them is right. An `Authorization` of another scheme does not fill
     /// the place: it belongs to the bearer token, or to a proxy in front.
-    fn check(&self, authorization: &Authorization<'_>, query: Option<&str>) -> Result<(), Refusal> {
+    fn check(&self, authorization: &Authorization<'_>, query: Option<&str>, now: SystemTime) -> Result<(), Refusal> {
         let in_header = match authorization {
-            Authorization::Basic(text) => Some(self.is_right(text.iter().copied())),
+            Authorization::Basic(text) => Some(self.is_right(text.iter().copied(), now)),
             _ => None,
         };
-        match (in_header, self.is_right_in_url(query)) {
+        match (in_header, self.is_right_in_url(query, now)) {
             (None, None) if matches!(authorization, Authorization::Missing) => Err(Refusal::MissingCredentials),
             (None, None) | (Some(false), _) | (_, Some(false)) => Err(Refusal::WrongCredentials),
             (Some(true), _) | (_, Some(true)) => Ok(()),
@@ -95,14 +97,14 @@ impl Basic {
     }
 
     /// `None` without the parameter. Twice is wrong, as it would be of `Authorization`.
-    fn is_right_in_url(&self, query: Option<&str>) -> Option<bool> {
+    fn is_right_in_url(&self, query: Option<&str>, now: SystemTime) -> Option<bool> {
         let mut values = query::values(query?, self.url_parameter.as_deref()?);
         let value = values.next()?;
-        Some(values.next().is_none() && self.is_right(query::decoded(value)))
+        Some(values.next().is_none() && self.is_right(query::decoded(value), now))
     }
 
-    fn is_right(&self, base64: impl Iterator<Item = u8>) -> bool {
-        decode(base64).is_some_and(|presented| self.accepted.contains(&presented))
+    fn is_right(&self, base64: impl Iterator<Item = u8>, now: SystemTime) -> bool {
+        decode(base64).is_some_and(|presented| self.accepted.contains(&presented, now))
     }
 }
 
@@ -118,10 +120,10 @@ impl ApiKey {
         Ok(Self { header: api_key.header.clone(), accepted })
     }
 
-    fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+    fn check(&self, headers: &HeaderMap, now: SystemTime) -> Result<(), Refusal> {
         match lone(headers, &self.header, Refusal::WrongCredentials)? {
             None => Err(Refusal::MissingCredentials),
-            Some(key) if self.accepted.contains(key) => Ok(()),
+            Some(key) if self.accepted.contains(key, now) => Ok(()),
             Some(_) => Err(Refusal::WrongCredentials),
         }
     }

@@ -39,6 +39,11 @@ pub enum AdmissionError {
     /// A sender cannot be played with the public key that the receiver has.
     #[error("this provider signs with a private key that only it has, so nobody else can sign for it")]
     NoMac,
+    /// A sender signs with a private key, and this is none.
+    #[error(
+        "this provider signs with a private key: give one of Ed25519, in PEM or its 32 bytes in hexadecimal, whose public key is the secret of the source"
+    )]
+    UnfitPrivateKey,
     /// A message whose body carries the signature must be JSON.
     #[error("the signature stands in the body, which must be a JSON object with the members that are signed")]
     NoPlaceInBody,

@@ -1,11 +1,30 @@
-//! The keys of a source: one set for all its senders, one for each tenant, or one that the provider hands over.
+//! The keys of a source: one set for all its senders, one for each tenant, or one that the provider hands over; and when each
+//! of them counts.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
+use std::time::SystemTime;
 
 use super::AdmissionError;
-use crate::config::{Secret, Secrets};
+use crate::config::{Secret, Secrets, Validity};
 use crate::refusal::Refusal;
+
+/// What a secret was made into, and when that counts.
+pub(super) struct Timed<K> {
+    key: K,
+    validity: Validity,
+}
+
+impl<K> Timed<K> {
+    pub(super) fn new(key: K, secret: &Secret) -> Self {
+        Self { key, validity: secret.validity() }
+    }
+
+    /// The key, if it counts now.
+    pub(super) fn at(&self, now: SystemTime) -> Option<&K> {
+        self.validity.holds(now).then_some(&self.key)
+    }
+}
 
 /// Sets of keys, each made of the secrets that belong together.
 pub(super) enum Keyring<K> {

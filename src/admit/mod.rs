@@ -33,6 +33,8 @@ mod mac;
 
 mod public_key;
 
+mod private_key;
+
 mod keyring;
 
 mod timestamp;
@@ -127,7 +129,7 @@ impl Admission {
         Ok(Self { proof, credentials: Credentials::new(auth)?, verify_tokens })
     }
 
-    /// Decides all that needs no body. Every kind of proof that the source asks for must be there. `tenant` is the segment of
+    /// Decides all that needs no body, by the secrets that count now. Every kind of proof that the source asks for must be there. `tenant` is the segment of
     /// the path that chooses among the secrets of tenants.
     pub(crate) fn head<'a>(
         &'a self,
@@ -135,8 +137,8 @@ impl Admission {
         tenant: Option<&str>,
         now: SystemTime,
     ) -> Result<BodyCheck<'a>, Refusal> {
-        self.credentials.check(&parts.headers, parts.uri.query())?;
-        self.open(parts, tenant, Clock::Now(now))
+        self.credentials.check(&parts.headers, parts.uri.query(), now)?;
+        self.open(parts, tenant, Clock { now, any_age: false })
     }
 
     /// Decides it once more, of a head without the headers that [`Admission::hides`] and with the target that
@@ -151,12 +153,12 @@ impl Admission {
         let Leniency { any_age, had_credentials, by_hand } = leniency;
         let needs_none = by_hand || had_credentials && self.verifies_signature();
         if !needs_none {
-            self.credentials.check(&parts.headers, parts.uri.query())?;
+            self.credentials.check(&parts.headers, parts.uri.query(), now)?;
         }
         if by_hand && !self.verifies_signature() && !self.has_credential_in_body() {
             return Ok(BodyCheck { streamed: None, at_end: None });
         }
-        self.open(parts, tenant, if any_age { Clock::Stopped } else { Clock::Now(now) })
+        self.open(parts, tenant, Clock { now, any_age })
     }
 
     fn open<'a>(&'a self, parts: &'a Parts, tenant: Option<&str>, clock: Clock) -> Result<BodyCheck<'a>, Refusal> {
@@ -168,7 +170,7 @@ impl Admission {
                 streamed = opened.streamed;
                 at_end = opened.whole.map(AtEnd::Signature);
             }
-            Some(ProviderProof::Token(token)) => at_end = token.open(parts, tenant)?.map(AtEnd::Token),
+            Some(ProviderProof::Token(token)) => at_end = token.open(parts, tenant, clock.now)?.map(AtEnd::Token),
             Some(ProviderProof::Jwt(jwt)) => at_end = jwt.open(parts, tenant, clock)?.map(AtEnd::Hash),
         }
         Ok(BodyCheck { streamed, at_end })
@@ -185,17 +187,17 @@ impl Admission {
         }
     }
 
-    /// The MAC of a text under the source's first secret, written so: a provider's challenge wants it.
-    pub(crate) fn mac(&self, tenant: Option<&str>, text: &[u8], encoding: Encoding) -> Option<String> {
+    /// The MAC of a text under the first of the source's secrets that count now, written so: a provider's challenge wants it.
+    pub(crate) fn mac(&self, tenant: Option<&str>, text: &[u8], encoding: Encoding, now: SystemTime) -> Option<String> {
         let Some(ProviderProof::Signature(signature)) = &self.proof else { return None };
-        let mut mac = signature.mac(tenant)?;
+        let mut mac = signature.mac(tenant, now)?;
         mac.update(text);
         Some(mac.finish().encode(encoding, signature.scheme.algorithm))
     }
 
     /// Whether a handshake shows the source's verify token.
-    pub(crate) fn knows_verify_token(&self, token: &[u8]) -> bool {
-        self.verify_tokens.as_ref().is_some_and(|tokens| tokens.contains(token))
+    pub(crate) fn knows_verify_token(&self, token: &[u8], now: SystemTime) -> bool {
+        self.verify_tokens.as_ref().is_some_and(|tokens| tokens.contains(token, now))
     }
 
     /// Takes the secret that the provider hands over. `false` if one is known already, or this can be none.

@@ -4,7 +4,7 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ED25519, ParsedPublicKey, RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
     RSA_PKCS1_2048_8192_SHA256, VerificationAlgorithm,
 };
-use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
+use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 
@@ -55,6 +55,15 @@ pub(super) fn decode(text: &[u8], encoding: Encoding) -> Option<Vec<u8>> {
         Encoding::Base64Url => BASE64URL_NOPAD.decode(unpadded()),
     }
     .ok()
+}
+
+/// A signature as text.
+pub(super) fn encode(signature: &[u8], encoding: Encoding) -> String {
+    match encoding {
+        Encoding::Hex => HEXLOWER.encode(signature),
+        Encoding::Base64 => BASE64.encode(signature),
+        Encoding::Base64Url => BASE64URL_NOPAD.encode(signature),
+    }
 }
 
 /// Whether a secret is a public key in PEM rather than a text both sides share.

@@ -11,11 +11,12 @@ use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use serde_json::Value;
 
 use super::mac::Mac;
+use super::private_key::PrivateKey;
 use super::signature::Signature;
-use super::{AdmissionError, whole};
+use super::{AdmissionError, public_key, whole};
 use crate::config::{
-    Locator, Place, Preset, Proof, ProofAuth, Scheme, Secret, Secrets, SignatureForm, SignaturePlace, SignedPart,
-    StampPlace, StampUnit, TokenPlace,
+    Encoding, KeyForm, Locator, Place, Preset, Proof, ProofAuth, Scheme, Secret, Secrets, SignatureForm,
+    SignaturePlace, SignedPart, StampPlace, StampUnit, TokenPlace,
 };
 
 /// Signs messages as a provider does.
@@ -28,8 +29,14 @@ pub struct Signer {
 
 /// What a sender proves itself with.
 pub(super) enum SenderProof {
-    Signature(Box<Signature>, Box<Mac>),
+    Signature(Box<Signature>, Box<SenderKey>),
     Token(TokenPlace, Secret),
+}
+
+/// What a sender signs with.
+pub(super) enum SenderKey {
+    Mac(Mac),
+    Private(PrivateKey),
 }
 
 /// What is sent.
@@ -59,21 +66,27 @@ impl Signer {
         Ok(signer)
     }
 
-    /// Signs by this scheme. A header that the scheme signs, and that is not the timestamp's, carries the message's id.
+    /// Signs by this scheme. A header that the scheme signs, and that is not the timestamp's, carries the message's id. The
+    /// secret of Ed25519 is the private key, in PEM or its 32 bytes in hexadecimal.
     pub fn new(scheme: &Scheme, secret: &Secret) -> Result<Self, AdmissionError> {
         check_text(scheme)?;
-        if !scheme.algorithm.is_mac() {
-            return Err(AdmissionError::NoMac);
-        }
-        let auth = ProofAuth {
+        let auth = |scheme: &Scheme, secret| ProofAuth {
             proof: Proof::Signature(Box::new(scheme.clone())),
-            secrets: Secrets::Of(vec![secret.clone()]),
+            secrets: Secrets::Of(vec![secret]),
             public_url: Some("http://localhost".to_owned()),
             key_id: None,
         };
-        let signature = Signature::new(scheme, &auth)?;
-        let mac = signature.mac(None).ok_or(AdmissionError::NoMac)?;
-        Ok(Self::of(SenderProof::Signature(Box::new(signature), Box::new(mac))))
+        let (signature, key) = if scheme.algorithm.is_mac() {
+            let signature = Signature::new(scheme, &auth(scheme, secret.clone()))?;
+            let mac = signature.mac(None, SystemTime::now()).ok_or(AdmissionError::NoMac)?;
+            (signature, SenderKey::Mac(mac))
+        } else {
+            let key = PrivateKey::new(scheme.algorithm, secret)?;
+            // The receiver's half, as bytes.
+            let scheme = Scheme { key: KeyForm::Text, ..scheme.clone() };
+            (Signature::new(&scheme, &auth(&scheme, Secret::new(key.public())))?, SenderKey::Private(key))
+        };
+        Ok(Self::of(SenderProof::Signature(Box::new(signature), Box::new(key))))
     }
 
     /// For providers that sign the URL: the public one, with its path and query.
@@ -162,6 +175,15 @@ impl Signer {
         headers
     }
 
+    /// The MAC of a text under the secret, written so: what a receiver is asked for in a handshake.
+    pub(crate) fn mac(&self, text: &[u8], encoding: Encoding) -> Option<String> {
+        let SenderProof::Signature(signature, key) = &self.proof else { return None };
+        let SenderKey::Mac(key) = &**key else { return None };
+        let mut mac = key.clone();
+        mac.update(text);
+        Some(mac.finish().encode(encoding, signature.scheme.algorithm))
+    }
+
     fn of(proof: SenderProof) -> Self {
         Self { proof, target: Uri::from_static("/"), type_header: None, id_header: None }
     }
@@ -176,11 +198,14 @@ impl Signer {
     /// The text of the signature header. What is signed of the headers is what is sent in them.
     fn signature(&self, body: &[u8], stamp: &str, headers: &[(HeaderName, HeaderValue)]) -> String {
         let SenderProof::Signature(signature, key) = &self.proof else { return String::new() };
+        let SenderKey::Mac(key) = &**key else {
+            return self.whole_signature((&Value::Null, body), stamp, headers);
+        };
         if !signature.streams {
             let item = serde_json::from_slice(body).unwrap_or(Value::Null);
             return self.whole_signature((&item, body), stamp, headers);
         }
-        let mut mac = Mac::clone(key);
+        let mut mac = key.clone();
         for part in &signature.scheme.signed {
             match part {
                 SignedPart::Literal(text) => mac.update(text.as_bytes()),
@@ -199,7 +224,7 @@ impl Signer {
                 _ => mac.update(body),
             }
         }
-        self.written(mac, stamp)
+        self.written(&mac.finish().encode(signature.scheme.encoding, signature.scheme.algorithm), stamp)
     }
 
     /// The same where the message has to be put together first.
@@ -214,9 +239,15 @@ impl Signer {
         let target = self.target.path_and_query().map_or("/", |target| target.as_str());
         let url = format!("{}{target}", signature.public_url);
         let message = whole::message(signature, &parts, &url, body, Some(stamp.as_bytes())).unwrap_or_default();
-        let mut mac = Mac::clone(key);
-        mac.update(&message);
-        self.written(mac, stamp)
+        let text = match &**key {
+            SenderKey::Mac(key) => {
+                let mut mac = key.clone();
+                mac.update(&message);
+                mac.finish().encode(signature.scheme.encoding, signature.scheme.algorithm)
+            }
+            SenderKey::Private(key) => public_key::encode(&key.sign(&message), signature.scheme.encoding),
+        };
+        self.written(&text, stamp)
     }
 
     fn request(&self, headers: &[(HeaderName, HeaderValue)]) -> Parts {
@@ -230,10 +261,9 @@ impl Signer {
         parts
     }
 
-    /// A MAC in the form of the scheme.
-    fn written(&self, mac: Mac, stamp: &str) -> String {
+    /// A signature in the form of the scheme.
+    fn written(&self, mac: &str, stamp: &str) -> String {
         let Some(scheme) = self.scheme() else { return String::new() };
-        let mac = mac.finish().encode(scheme.encoding, scheme.algorithm);
         match (&scheme.form, self.stamp_place()) {
             (SignatureForm::Single { prefix }, _) => format!("{prefix}{mac}"),
             (SignatureForm::Pairs { mac: key, separator }, Some(StampPlace::Pair(pair))) => {
@@ -241,7 +271,7 @@ impl Signer {
             }
             (SignatureForm::Pairs { mac: key, .. }, _) => format!("{key}={mac}"),
             (SignatureForm::Versions { version }, _) => format!("{version},{mac}"),
-            (SignatureForm::List, _) => mac,
+            (SignatureForm::List, _) => mac.to_owned(),
         }
     }
 

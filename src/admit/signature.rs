@@ -3,13 +3,15 @@
 //! Most schemes sign the body and what the head has; their bodies are hashed frame by frame, here. What must see the whole
 //! body first (a signature in it, its fields in another order, a public key) waits for its end, in `whole`.
 
+use std::time::SystemTime;
+
 use http::HeaderMap;
 use http::request::Parts;
 use smallvec::SmallVec;
 
 use super::candidates::Candidates;
 use super::header::lone;
-use super::keyring::Keyring;
+use super::keyring::{Keyring, Timed};
 use super::mac::{Mac, Tag, any_match};
 use super::public_key::PublicKey;
 use super::timestamp::Clock;
@@ -32,17 +34,17 @@ pub(super) struct Signature {
 /// Keys of either kind.
 enum Keys {
     Macs(Box<Keyring<Macs>>),
-    Public(Keyring<Vec<PublicKey>>),
+    Public(Keyring<Vec<Timed<PublicKey>>>),
 }
 
 /// The keys for one request.
 #[derive(Clone, Copy)]
 pub(super) enum KeySet<'a> {
-    Macs(&'a [Mac]),
-    Public(&'a [PublicKey]),
+    Macs(&'a [Timed<Mac>]),
+    Public(&'a [Timed<PublicKey>]),
 }
 
-pub(super) type Macs = SmallVec<[Mac; 2]>;
+pub(super) type Macs = SmallVec<[Timed<Mac>; 2]>;
 
 /// What became of a head: one of both, which needs the body yet.
 pub(super) struct Opened<'a> {
@@ -59,7 +61,9 @@ impl Signature {
         let keys = if scheme.algorithm.is_mac() {
             Keys::Macs(Box::new(Keyring::new(&auth.secrets, |secrets| macs(scheme, secrets))?))
         } else {
-            let make = |(secret, nth): (&Secret, usize)| PublicKey::new(scheme.algorithm, &scheme.key, secret, nth);
+            let make = |(secret, nth): (&Secret, usize)| {
+                Ok(Timed::new(PublicKey::new(scheme.algorithm, &scheme.key, secret, nth)?, secret))
+            };
             Keys::Public(Keyring::new(&auth.secrets, |secrets| secrets.iter().zip(1..).map(make).collect())?)
         };
         Ok(Self {
@@ -104,7 +108,7 @@ impl Signature {
         if let (Some(text), Some(stamp)) = (stamp, &self.scheme.timestamp) {
             timestamp::check(text, stamp, clock)?;
         }
-        let mut macs = keys.clone();
+        let mut macs: SmallVec<[Mac; 2]> = keys.iter().filter_map(|key| key.at(clock.now)).cloned().collect();
         let mut after_body = SmallVec::new();
         let mut body_has_come = false;
         for part in &self.scheme.signed {
@@ -161,10 +165,10 @@ impl Signature {
         text.map(Some).ok_or(Refusal::MalformedTimestamp)
     }
 
-    /// A MAC under the first secret, for answers to handshakes and for whoever plays the sender.
-    pub(super) fn mac(&self, tenant: Option<&str>) -> Option<Mac> {
+    /// A MAC under the first secret that counts now, for answers to handshakes and for whoever plays the sender.
+    pub(super) fn mac(&self, tenant: Option<&str>, now: SystemTime) -> Option<Mac> {
         let Keys::Macs(ring) = &self.keys else { return None };
-        ring.get(tenant).ok()?.first().cloned()
+        ring.get(tenant).ok()?.iter().find_map(|key| key.at(now)).cloned()
     }
 
     /// Takes a secret that the provider hands over. `false` if it is unfit or another is known.
@@ -191,7 +195,7 @@ impl Signature {
 
 /// A signature whose body is still arriving.
 pub(super) struct OpenSignature<'a> {
-    macs: Macs,
+    macs: SmallVec<[Mac; 2]>,
     offered: SmallVec<[Tag; 2]>,
     after_body: SmallVec<[&'a [u8]; 4]>,
 }
@@ -218,7 +222,8 @@ pub(super) fn tags(texts: &[&[u8]], scheme: &Scheme) -> Result<SmallVec<[Tag; 2]
 }
 
 fn macs(scheme: &Scheme, secrets: &[Secret]) -> Result<Macs, AdmissionError> {
-    let make = |(secret, nth): (&Secret, usize)| Mac::new(scheme.algorithm, &scheme.key, secret, nth);
+    let make =
+        |(secret, nth): (&Secret, usize)| Ok(Timed::new(Mac::new(scheme.algorithm, &scheme.key, secret, nth)?, secret));
     secrets.iter().zip(1..).map(make).collect()
 }
 

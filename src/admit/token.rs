@@ -1,5 +1,7 @@
 //! Secrets that a provider sends as they are, in a header or in the body. They prove who sent something and nothing of what.
 
+use std::time::SystemTime;
+
 use http::HeaderName;
 use http::request::Parts;
 use serde_json::Value;
@@ -21,6 +23,7 @@ pub(super) struct Token {
 /// A token that waits for the body's end.
 pub(super) struct BodyToken<'a> {
     accepted: &'a Accepted,
+    now: SystemTime,
     pointer: &'a Pointer,
     each: Option<&'a Pointer>,
 }
@@ -31,13 +34,18 @@ impl Token {
     }
 
     /// Checks a token of the head; one of the body is left to be checked.
-    pub(super) fn open(&self, parts: &Parts, tenant: Option<&str>) -> Result<Option<BodyToken<'_>>, Refusal> {
+    pub(super) fn open(
+        &self,
+        parts: &Parts,
+        tenant: Option<&str>,
+        now: SystemTime,
+    ) -> Result<Option<BodyToken<'_>>, Refusal> {
         let accepted = self.accepted.get(tenant)?;
         match &self.place {
-            TokenPlace::Json { pointer, each } => Ok(Some(BodyToken { accepted, pointer, each: each.as_ref() })),
+            TokenPlace::Json { pointer, each } => Ok(Some(BodyToken { accepted, now, pointer, each: each.as_ref() })),
             TokenPlace::Header(name) => match lone(&parts.headers, name, Refusal::WrongCredentials)? {
                 None => Err(Refusal::MissingCredentials),
-                Some(token) if accepted.contains(token) => Ok(None),
+                Some(token) if accepted.contains(token, now) => Ok(None),
                 Some(_) => Err(Refusal::WrongCredentials),
             },
         }
@@ -70,7 +78,7 @@ impl BodyToken<'_> {
 
     fn check(&self, item: &Value) -> Result<(), Refusal> {
         let token = at(item, self.pointer).and_then(text_of).ok_or(Refusal::MissingCredentials)?;
-        if self.accepted.contains(token.as_bytes()) { Ok(()) } else { Err(Refusal::WrongCredentials) }
+        if self.accepted.contains(token.as_bytes(), self.now) { Ok(()) } else { Err(Refusal::WrongCredentials) }
     }
 }
 

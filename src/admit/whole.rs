@@ -131,7 +131,7 @@ impl<'a> WholeSignature<'a> {
         let scheme = &self.signature.scheme;
         match self.keys {
             KeySet::Macs(keys) => {
-                let ours = keys.iter().cloned().map(|mut mac: Mac| {
+                let ours = keys.iter().filter_map(|key| key.at(self.clock.now)).cloned().map(|mut mac: Mac| {
                     mac.update(message);
                     mac.finish()
                 });
@@ -143,7 +143,10 @@ impl<'a> WholeSignature<'a> {
                 if signatures.is_empty() {
                     return Err(Refusal::MalformedSignature);
                 }
-                Ok(signatures.iter().any(|signature| keys.iter().any(|key| key.fits(message, signature))))
+                let fits = |signature: &Vec<u8>| {
+                    keys.iter().filter_map(|key| key.at(self.clock.now)).any(|key| key.fits(message, signature))
+                };
+                Ok(signatures.iter().any(fits))
             }
         }
     }

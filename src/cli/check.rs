@@ -8,7 +8,7 @@ use super::table::Table;
 use super::{ConfigFile, output};
 use crate::config::units::{WrittenDuration, WrittenSize};
 use crate::config::{
-    BacklogFull, Config, HttpSink, JournalConfig, ListenConfig, QuarantineConfig, RouteConfig, SinkConfig,
+    BacklogFull, Config, HttpAuth, HttpSink, JournalConfig, ListenConfig, QuarantineConfig, RouteConfig, SinkConfig,
     SourceConfig, TypePattern, WhenFull,
 };
 use crate::gateway::{Cores, Placement};
@@ -121,7 +121,7 @@ fn sources(config: &Config) -> Table {
 }
 
 fn polls(config: &Config) -> Table {
-    let mut table = Table::new(["poll", "asks", "every", "fills"]);
+    let mut table = Table::new(["poll", "asks", "as", "every", "fills"]);
     for poll in &config.polls {
         let url = &poll.server.url;
         let filled = poll.fills.and_then(|at| config.sources.get(at)).map_or("-", |source| source.name.as_str());
@@ -129,6 +129,12 @@ fn polls(config: &Config) -> Table {
             poll.name.clone(),
             // Without its query, in which somebody may have written a key.
             format!("{}{}", url.host().unwrap_or_default(), url.path()),
+            match (&poll.oauth2, &poll.server.auth) {
+                (Some(oauth2), _) => format!("{} with a token", oauth2.client_id),
+                (None, Some(HttpAuth::Basic { user, .. })) => user.clone(),
+                (None, Some(HttpAuth::Bearer(_))) => "bearer token".to_owned(),
+                (None, None) => "-".to_owned(),
+            },
             WrittenDuration(poll.every).to_string(),
             filled.to_owned(),
         ]);

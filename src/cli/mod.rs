@@ -15,6 +15,8 @@ mod dead;
 
 mod dead_letters;
 
+mod handshake;
+
 mod init;
 
 mod job;
@@ -25,11 +27,15 @@ mod log;
 
 mod output;
 
+mod poll;
+
 mod presets;
 
 mod progress;
 
 mod quarantine;
+
+mod reach;
 
 mod replay;
 
@@ -75,6 +81,7 @@ Examples:
   hookgate quarantine list                 what was refused and may be let in once its secret is right
   hookgate replay --route billing --from 2h --dry-run
                                            how many events a route would get again
+  hookgate poll list                       how far each poll is
   hookgate journal verify                  whether the journal is as it was written
   hookgate send --preset github --secret-env GITHUB_WEBHOOK_SECRET \\
       --type issues payload.json http://127.0.0.1:8080/hooks/github";
@@ -103,6 +110,8 @@ enum Command {
     Dead(dead::Dead),
     /// Looks at requests that were refused, lets them in where they are right now, or drops them
     Quarantine(quarantine::Quarantine),
+    /// Looks at the polls of a gateway, runs one now, or has one begin anew
+    Poll(poll::Poll),
     /// Looks at the journal of a stopped gateway, and repairs it
     Journal(journal::Journal),
 }
@@ -132,6 +141,7 @@ pub fn main() -> ExitCode {
         Command::Replay(replay) => replay.execute(),
         Command::Dead(dead) => dead.execute(),
         Command::Quarantine(quarantine) => quarantine.execute(),
+        Command::Poll(poll) => poll.execute(),
         Command::Journal(journal) => journal.execute(),
     };
     result.unwrap_or_else(|error| {

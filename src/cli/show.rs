@@ -1,18 +1,18 @@
 //! `hookgate show`: what happened to one event, told by a running gateway or from the files of a stopped one.
 
 use std::fmt::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use http::StatusCode;
+use http::Method;
 
-use super::client::{Request, Unreachable, encoded};
+use super::client::encoded;
+use super::output;
 use super::progress::Progress;
+use super::reach::{Reach, Reached, elsewhere};
 use super::visible::visible;
-use super::{ConfigFile, output};
 use crate::admin::{Archive, AttemptStory, Stories, Story, Wanted};
-use crate::config::{Config, Secret};
+use crate::config::Config;
 use crate::event::Sequence;
 use crate::journal::{JournalError, Search};
 use crate::routes::Progress as RouteProgress;
@@ -39,22 +39,17 @@ pub(super) struct Show {
     /// As JSON
     #[arg(long)]
     json: bool,
-    /// The admin address of the gateway; without it that of the configuration
-    #[arg(long, value_name = "ADDRESS", env = "HOOKGATE_ADMIN")]
-    admin: Option<String>,
-    /// The file that holds its `admin_token`; without it that of the configuration
-    #[arg(long, value_name = "FILE", env = "HOOKGATE_ADMIN_TOKEN_FILE")]
-    token_file: Option<PathBuf>,
     #[command(flatten)]
-    file: ConfigFile,
+    reach: Reach,
 }
 
 impl Show {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
-        let config = self.file.load()?;
-        let stories = match self.ask(&config)? {
-            Some(stories) => stories,
-            None => self.read(&config)?,
+        let stories = match self.reach.ask(Method::GET, &self.target(), "looking through the journal")? {
+            Reached::Gateway(body) => {
+                serde_json::from_str(&body).context("what answers is no hookgate's admin address")?
+            }
+            Reached::Nobody(config) => self.read(&config)?,
         };
         if self.json {
             output::print(format_args!("{}\n", serde_json::to_string(&stories)?))?;
@@ -64,33 +59,12 @@ impl Show {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// The running gateway. `None` if none answers.
-    fn ask(&self, config: &Config) -> anyhow::Result<Option<Stories>> {
-        let Some(address) = self.admin.clone().or_else(|| config.gateway.admin.map(|address| address.to_string()))
-        else {
-            return Ok(None);
-        };
-        let token = match &self.token_file {
-            Some(file) => {
-                let read = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-                Some(Secret::new(read.trim_ascii_end()))
-            }
-            None => config.gateway.admin_token.clone(),
-        };
+    fn target(&self) -> String {
         let mut target = format!("/events?id={}", encoded(&self.id));
         if let Some(source) = &self.source {
             let _ = write!(target, "&source={}", encoded(source));
         }
-        let answer =
-            match Request::to_admin(&address, token.as_ref(), &target)?.send_patiently("looking through the journal") {
-                Err(error) if error.is::<Unreachable>() => return Ok(None),
-                answer => answer?,
-            };
-        if answer.status != StatusCode::OK {
-            bail!("{}", answer.body.trim_end());
-        }
-        let stories = serde_json::from_str(&answer.body);
-        stories.map(Some).with_context(|| format!("{address} is no hookgate's admin address"))
+        target
     }
 
     /// The files of a stopped gateway.
@@ -98,10 +72,7 @@ impl Show {
         let dir = config.journal.events_dir();
         let search = if dir.exists() { Some(Search::of_closed(&dir)) } else { None };
         let search = match search {
-            Some(Err(JournalError::Locked { dir, owner })) => bail!(
-                "{} belongs to {owner}, which does not answer at its admin address; give its address with --admin, or stop it",
-                dir.display()
-            ),
+            Some(Err(JournalError::Locked { dir, owner })) => return Err(elsewhere(&dir, &owner)),
             Some(Err(error)) => return Err(error.into()),
             Some(Ok(search)) => Some(search),
             None => None,

@@ -13,9 +13,11 @@ use std::ffi::OsString;
 use std::ops::Range;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::SystemTime;
 
 use toml::de::DeTable;
 
+use super::Secret;
 use super::problem::Problem;
 
 /// One reading of a configuration: what it may ask the system, and what it found.
@@ -24,13 +26,18 @@ pub(super) struct Reading<'d> {
     pub(super) directory: &'d Path,
     /// Looks an environment variable up.
     pub(super) variable: &'d dyn Fn(&str) -> Option<OsString>,
+    /// When it is read: what has ended or is about to is warned of.
+    pub(super) now: SystemTime,
+    /// The secrets of sources so far, and whose they are.
+    pub(super) secrets: RefCell<Vec<(Secret, String)>>,
     pub(super) problems: RefCell<Vec<Problem>>,
     pub(super) warnings: RefCell<Vec<Problem>>,
 }
 
 impl<'d> Reading<'d> {
-    pub(super) fn new(directory: &'d Path, variable: &'d dyn Fn(&str) -> Option<OsString>) -> Self {
-        Self { directory, variable, problems: RefCell::default(), warnings: RefCell::default() }
+    pub(super) fn new(directory: &'d Path, variable: &'d dyn Fn(&str) -> Option<OsString>, now: SystemTime) -> Self {
+        let (secrets, problems, warnings) = (RefCell::default(), RefCell::default(), RefCell::default());
+        Self { directory, variable, now, secrets, problems, warnings }
     }
 }
 

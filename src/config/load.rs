@@ -7,6 +7,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::document::{Reading, Sheet};
 use super::problem::{self, Problem, Problems};
@@ -24,23 +25,25 @@ impl Config {
                 Err(error) => unreadable.push(about_file(&path, &format!("the file cannot be read: {error}"))),
             }
         }
-        read_files(&files, unreadable, &|name| std::env::var_os(name))
+        read_files(&files, unreadable, &|name| std::env::var_os(name), SystemTime::now())
     }
 
     /// Reads a configuration from text. `name` stands for the file in messages, and relative paths start beside it.
     pub fn parse(text: &str, name: &Path) -> Result<Self, Problems> {
-        read_files(&[(name.to_owned(), text.to_owned())], Vec::new(), &|name| std::env::var_os(name))
+        let file = (name.to_owned(), text.to_owned());
+        read_files(&[file], Vec::new(), &|name| std::env::var_os(name), SystemTime::now())
     }
 }
 
-/// Reads files, the main one first, after some could not be read at all; variables come from a function so that tests need not set them.
+/// Reads files, the main one first, after some could not be read at all; variables and the time come from the caller so that tests can choose them.
 pub(super) fn read_files(
     files: &[(PathBuf, String)],
     unreadable: Vec<Problem>,
     variable: &dyn Fn(&str) -> Option<OsString>,
+    now: SystemTime,
 ) -> Result<Config, Problems> {
     let directory = files.first().and_then(|(main, _)| main.parent()).unwrap_or(Path::new(""));
-    let reading = Reading::new(directory, variable);
+    let reading = Reading::new(directory, variable, now);
     reading.problems.replace(unreadable);
     let sheet = |(file, text)| Sheet { file, text, reading: &reading };
     let sheets: Vec<Sheet<'_>> = files.iter().map(|(file, text)| sheet((file.as_path(), text.as_str()))).collect();

@@ -58,6 +58,8 @@ mod template;
 
 pub(crate) mod units;
 
+mod validity;
+
 mod xml_path;
 
 #[cfg(test)]
@@ -69,7 +71,7 @@ pub use gateway::GatewayConfig;
 pub use handshake::{AnswerPart, Clue, Expected, Field, Handshake};
 pub use journal::{JournalConfig, RetainConfig};
 pub use listen::{CertificateFiles, ForwardedHeader, ListenConfig, TlsConfig};
-pub use poll::{CursorConfig, CursorFrom, NextPage, PollConfig};
+pub use poll::{CursorConfig, CursorFrom, NextPage, OAuthConfig, PollConfig};
 pub use pool::PoolConfig;
 pub use preset::{Preset, preset, presets};
 pub use problem::{Problem, Problems};
@@ -90,6 +92,7 @@ pub use source::{
 };
 pub use split::Split;
 pub use starter::starter;
+pub use validity::Validity;
 pub use xml_path::XmlPath;
 
 /// A whole configuration.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{DuplicatesConfig, HttpSink, Locator, Pointer};
+use super::{DuplicatesConfig, HttpSink, Locator, Pointer, Secret};
 
 /// A query that is made at an interval, and how its answers become events.
 #[derive(Debug, Clone)]
@@ -13,6 +13,8 @@ pub struct PollConfig {
     pub fills: Option<usize>,
     /// Whom it asks: the URL with its `{cursor}`, credentials, headers, trust and time limits.
     pub server: HttpSink,
+    /// A token that is fetched, in the place of credentials of its own.
+    pub oauth2: Option<OAuthConfig>,
     /// From the end of one run to the begin of the next.
     pub every: Duration,
     /// So much of `every`, at random, is added to it.
@@ -33,6 +35,23 @@ pub struct PollConfig {
     pub max_answer: usize,
     /// How long delivery ids are remembered, where the poll fills nobody's gaps.
     pub duplicates: DuplicatesConfig,
+}
+
+/// OAuth 2.0 client credentials (RFC 6749 §4.4): what a token is fetched with.
+#[derive(Debug, Clone)]
+pub struct OAuthConfig {
+    /// Whom it is fetched from: `token_url` with its headers, trust and time limits, without the credentials.
+    pub server: HttpSink,
+    /// Who asks for it.
+    pub client_id: String,
+    /// The proof of that.
+    pub client_secret: Secret,
+    /// What it is to allow.
+    pub scope: Option<String>,
+    /// The API that it is for, where the token's server wants to know.
+    pub audience: Option<String>,
+    /// Whether id and secret are fields of the form, rather than Basic credentials in the header.
+    pub in_body: bool,
 }
 
 /// Where the next `{cursor}` is from.

@@ -4,19 +4,35 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+use super::Validity;
+
 /// A key, password or token. There is no way to print, compare or serialize it by accident.
 #[derive(Clone)]
-pub struct Secret(Zeroizing<Vec<u8>>);
+pub struct Secret {
+    bytes: Zeroizing<Vec<u8>>,
+    validity: Validity,
+}
 
 impl Secret {
-    /// A secret of these bytes.
+    /// A secret of these bytes, which counts at any time.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
-        Self(Zeroizing::new(bytes.into()))
+        Self { bytes: Zeroizing::new(bytes.into()), validity: Validity::ALWAYS }
+    }
+
+    /// The same secret, which counts in this time only.
+    #[must_use]
+    pub fn within(self, validity: Validity) -> Self {
+        Self { validity, ..self }
     }
 
     /// The bytes, for the one computation that needs them.
     pub fn expose(&self) -> &[u8] {
-        &self.0
+        &self.bytes
+    }
+
+    /// When it counts.
+    pub fn validity(&self) -> Validity {
+        self.validity
     }
 }
 

@@ -155,8 +155,9 @@ impl Intake {
         let sender = Sender { address: client, names: request.client_names(), at: started };
         source.senders.check(sender)?;
         let (mut head, body) = request.split();
-        let asked =
-            Asked { head: &head, body: b"", tenant: source.tenant(head.uri.path()), admission: &source.admission };
+        let now = SystemTime::now();
+        let tenant = source.tenant(head.uri.path());
+        let asked = Asked { head: &head, body: b"", tenant, admission: &source.admission, now };
         if let Some(handshake) = source.handshakes.by_head(asked) {
             return Self::shake_hands(source, handshake?).await.map(Taken::Handshake);
         }
@@ -164,7 +165,6 @@ impl Intake {
             return Err(Refusal::WrongMethod);
         }
         body.check_length(source.max_body)?;
-        let now = SystemTime::now();
         let mut proof = match source.admission.head(&head, asked.tenant, now) {
             Ok(proof) => proof,
             Err(refusal) => {
@@ -211,7 +211,9 @@ impl Intake {
             None => None,
         };
         let body = inflated.as_deref().unwrap_or(draft.body());
-        if let Some(handshake) = source.handshakes.proven(Asked { head, body, tenant, admission: &source.admission }) {
+        if let Some(handshake) =
+            source.handshakes.proven(Asked { head, body, tenant, admission: &source.admission, now })
+        {
             return Self::shake_hands(source, handshake?).await.map(Proven::Handshake);
         }
         if let Some(items) = source.items(head, body)? {

@@ -53,7 +53,7 @@ use crate::counters::IoCounters;
 use crate::event::Budget;
 use crate::journal::Journal;
 use crate::listen::{Clients, IoThread, Limits, SharedStage, Sockets, Stage, Tls};
-use crate::poll::{PollCounts, Polls};
+use crate::poll::{self, Polls};
 use crate::routes::{Delivery, Lost, Routes};
 use crate::sinks::{self, Handler, HandlerError};
 
@@ -176,11 +176,12 @@ impl Builder {
         let counters: Vec<_> = (0..threads).map(|_| Arc::new(IoCounters::new(sources.len()))).collect();
         let (quarantine, inbox) = readmission::door(&config).unzip();
 
+        let ready_polls = poll::Ready::new(&config);
         let observed = Observed {
             stage: stage.clone(),
             sources: config.sources.iter().map(observed_source).collect(),
             io: counters.clone(),
-            polls: PollCounts::of(&config),
+            polls: ready_polls.observed.clone(),
             routes: Arc::clone(&routes),
             journal: journal.clone(),
             budget: Arc::clone(&budget),
@@ -188,7 +189,6 @@ impl Builder {
             archive: Arc::new(Archive::new(&config)),
             since: SystemTime::now(),
         };
-        let poll_counts = observed.polls.clone();
         let silence = SilenceWatch::start(&observed).map_err(StartError::Thread)?;
         let admin = match config.gateway.admin {
             None => None,
@@ -236,7 +236,7 @@ impl Builder {
             gateway.io.push(thread.clone().spawn(index, sockets.share()?, on_thread, counted)?);
         }
         if let Some(journal) = gateway.journal.clone().filter(|_| !config.polls.is_empty()) {
-            let polls = Polls::start(&config, journal, budget, &poll_counts).map_err(StartError::resource)?;
+            let polls = Polls::start(&config, journal, budget, ready_polls).map_err(StartError::resource)?;
             gateway.polls = Some(polls);
         }
         Ok(gateway)

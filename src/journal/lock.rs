@@ -10,7 +10,7 @@ use super::layout::LOCK;
 
 /// A locked directory, for as long as this lives. The system unlocks it when the process ends, however that happens.
 #[derive(Debug)]
-pub(super) struct DirLock(#[expect(dead_code, reason = "an open file holds its lock")] File);
+pub(crate) struct DirLock(#[expect(dead_code, reason = "an open file holds its lock")] File);
 
 impl DirLock {
     /// Locks a directory that is there.
@@ -35,7 +35,7 @@ impl DirLock {
 
     /// Keeps processes that write out of a directory while it is read, and changes nothing in it. `None` if it has no lock
     /// file: it is a copy.
-    pub(super) fn share(dir: &Path) -> Result<Option<Self>, JournalError> {
+    pub(crate) fn share(dir: &Path) -> Result<Option<Self>, JournalError> {
         let unusable = |source| JournalError::Directory { dir: dir.to_owned(), source };
         let file = match File::open(dir.join(LOCK)) {
             Ok(file) => file,

@@ -77,7 +77,7 @@ use self::disk::Disk;
 pub(crate) use self::error::JournalError;
 pub(crate) use self::ids::IdWindow;
 pub(crate) use self::inspect::{Inspection, inspect};
-use self::lock::DirLock;
+pub(crate) use self::lock::DirLock;
 use self::mutex::locked;
 pub(crate) use self::parked::{OpenParked, ParkOutcome, Parked, ReadParked};
 pub(crate) use self::reader::Reader;

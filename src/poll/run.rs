@@ -1,24 +1,27 @@
-//! One poll: run after run, each from the saved cursor to the last page. Runs on the `poll` thread.
+//! One run of a poll, from the saved cursor to the last page. Runs on the `poll` thread.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 use std::path::Path;
-use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
 use http::Request;
 use http::request::Parts;
+use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::PollError;
-use super::counts::PollCounts;
-use super::cursor::{Advance, CursorFile};
-use super::fetch::{Fetcher, Page};
+use super::advance::Advance;
+use super::fetch::{Fetcher, Line, Page};
+use super::memory::{Memory, MemoryFile};
+use super::observed::ObservedPoll;
 use super::page::Records;
 use super::target;
+use super::token::Tokens;
 use super::trouble::Trouble;
+use super::validators::Validators;
 use crate::config::PollConfig;
 use crate::event::{Event, IdSource, RecordPool};
 use crate::journal::{Entrance, Outcome};
@@ -34,7 +37,12 @@ pub(super) struct Shared {
 
 /// A poll, ready to run.
 pub(super) struct Poller {
-    config: PollConfig,
+    pub(super) config: PollConfig,
+    pub(super) observed: Arc<ObservedPoll>,
+    pub(super) memory: Memory,
+    pub(super) file: MemoryFile,
+    /// Tells a run that waits for its server to wait no longer.
+    pub(super) hurry: Arc<Notify>,
     /// The index of its events' source, as the journal and the routes know it, and its name.
     origin: usize,
     source: String,
@@ -43,9 +51,6 @@ pub(super) struct Poller {
     /// Records come without a request of their own.
     head: Parts,
     ids: IdSource,
-    file: CursorFile,
-    cursor: Option<String>,
-    counts: Arc<PollCounts>,
 }
 
 /// Events that are on their way to the journal at once.
@@ -58,61 +63,43 @@ const TRIES: u32 = 5;
 const SAFE_WITHIN: Duration = Duration::from_secs(30);
 
 impl Poller {
-    /// Reads the cursor that was saved last.
+    /// Reads what was saved last, and makes its requests ready.
     pub(super) fn new(
         config: &PollConfig,
         origin: (usize, &str),
-        server: Server,
         folder: &Path,
-        counts: Arc<PollCounts>,
+        observed: Arc<ObservedPoll>,
     ) -> Result<Self, PollError> {
-        let file = CursorFile::new(folder, &config.name)?;
-        let start = || config.cursor.as_ref().and_then(|cursor| cursor.start.clone());
+        let file = MemoryFile::new(folder, &config.name);
+        let memory = file.load()?.unwrap_or_else(|| Memory::first(config));
+        observed.note_cursor(memory.cursor.as_deref());
+        let server = Server::new(&config.name, &config.server)?;
+        let line = Line::new(server, config.server.timeout, config.max_answer);
+        let tokens = config.oauth2.as_ref().map(|oauth2| Tokens::new(&config.name, oauth2)).transpose()?;
         let (head, ()) = Request::new(()).into_parts();
         Ok(Self {
             origin: origin.0,
             source: origin.1.to_owned(),
-            fetcher: Fetcher::new(server, config.server.timeout, config.max_answer),
+            fetcher: Fetcher::new(line, tokens),
             sniffer: Sniffer::new(&config.event_type, &config.delivery_id),
             head,
             ids: IdSource::new(),
-            cursor: file.load()?.or_else(start),
+            memory,
             file,
-            counts,
+            hurry: Arc::default(),
+            observed,
             config: config.clone(),
         })
     }
 
-    /// Runs for as long as the thread does.
-    pub(super) async fn go(mut self, shared: Rc<Shared>) {
-        let mut failures = 0;
-        loop {
-            let wait = match self.run(&shared).await {
-                Ok(()) => {
-                    if self.counts.failing.get() > 0 {
-                        tracing::info!(poll = self.config.name, "the poll succeeds again");
-                    }
-                    failures = 0;
-                    self.counts.failing.set(0);
-                    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                    self.counts.last_success.set(now.as_secs());
-                    self.config.every.mul_f64(1.0 + self.config.jitter * fastrand::f64())
-                }
-                Err(trouble) => {
-                    failures += 1;
-                    self.note(&trouble, trouble.wait(failures, self.config.every))
-                }
-            };
-            sleep(wait).await;
-        }
-    }
-
     /// From the cursor to the last page.
-    async fn run(&mut self, shared: &Shared) -> Result<(), Trouble> {
+    pub(super) async fn run(&mut self, shared: &Shared) -> Result<(), Trouble> {
         // Borrowed by the run beside what it changes.
         let config = self.config.clone();
-        let mut target = target::first(&config.server.url, self.cursor.as_deref());
-        let mut advance = Advance::new(config.cursor.as_ref(), self.cursor.clone());
+        let url = &config.server.url;
+        let mut target = target::first(url, self.memory.cursor.as_deref());
+        let known = self.memory.validators.clone().filter(|known| known.are_of(url, &target));
+        let mut advance = Advance::new(config.cursor.as_ref(), self.memory.cursor.clone());
         let (mut asked, mut records_taken, mut body_before) = (HashSet::new(), 0, None);
         let hashes = RandomState::new();
         for pages in 1..=config.max_pages {
@@ -120,7 +107,10 @@ impl Poller {
                 return Err(Trouble::Repeats);
             }
             let at = SystemTime::now();
-            let page = self.page(&target).await?;
+            let Some(page) = self.page(&target, known.as_ref().filter(|_| pages == 1)).await? else {
+                self.observed.counts.unchanged.increment();
+                return Ok(());
+            };
             let records = Records::of(&page, &config.items)?;
             let body = (!records.places.is_empty()).then(|| hashes.hash_one(&page.body));
             if body.is_some() && body == body_before {
@@ -133,27 +123,35 @@ impl Poller {
             }
             records.values(&config.items).iter().for_each(|record| advance.note_record(record));
             records_taken += records.places.len();
+            // That a first page is as it was says nothing of those behind it.
+            let validators = if pages == 1 { Validators::of(url, &target, &page.headers) } else { None };
             match records.next(&config, &target, &page.headers, (pages, records_taken))? {
                 Some(next) => target = next,
-                None => return self.advance_to(advance.into_cursor()),
+                None => return self.remember(Memory { cursor: advance.into_cursor(), validators }),
             }
         }
         Err(Trouble::TooManyPages(config.max_pages))
     }
 
     /// A page, for which a server that is busy or down for a moment is asked again: a run of many pages need not begin anew.
-    async fn page(&mut self, target: &str) -> Result<Page, Trouble> {
+    /// `None` if it is as it was.
+    async fn page(&mut self, target: &str, known: Option<&Validators>) -> Result<Option<Page>, Trouble> {
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.fetcher.page(target).await {
+            match self.fetcher.page(target, known).await {
                 Ok(page) => {
-                    self.counts.pages.increment();
+                    self.observed.counts.pages.increment();
                     return Ok(page);
                 }
                 Err(trouble) if trouble.passes() && tries < TRIES => {
                     let wait = trouble.wait(tries, self.config.every);
-                    sleep(self.note(&trouble, wait)).await;
+                    self.note(&trouble, wait, false);
+                    tokio::select! {
+                        () = sleep(wait) => {}
+                        () = self.hurry.notified() => {}
+                    }
+                    self.observed.note_start();
                 }
                 Err(trouble) => return Err(trouble),
             }
@@ -171,8 +169,8 @@ impl Poller {
             }
             for receipt in receipts {
                 match receipt.await {
-                    Outcome::Safe(_) => self.counts.records.increment(),
-                    Outcome::Duplicate => self.counts.duplicates.increment(),
+                    Outcome::Safe(_) => self.observed.counts.records.increment(),
+                    Outcome::Duplicate => self.observed.counts.duplicates.increment(),
                     Outcome::Refused(refusal) => return Err(Trouble::Refused(refusal)),
                 }
             }
@@ -197,21 +195,22 @@ impl Poller {
         Ok(draft.seal(meta, false, (Instant::now(), SystemTime::now()), &mut self.ids))
     }
 
-    /// Everything before this cursor is safe.
-    fn advance_to(&mut self, cursor: Option<String>) -> Result<(), Trouble> {
-        if let Some(cursor) = cursor.filter(|cursor| self.cursor.as_ref() != Some(cursor)) {
-            self.file.save(&cursor)?;
-            self.cursor = Some(cursor);
+    /// All that was found before is safe.
+    pub(super) fn remember(&mut self, memory: Memory) -> Result<(), Trouble> {
+        if memory != self.memory {
+            self.file.save(&memory)?;
+            self.observed.note_cursor(memory.cursor.as_deref());
+            self.memory = memory;
         }
         Ok(())
     }
 
     /// Tells of a failure, and how long nothing is asked after it.
-    fn note(&self, trouble: &Trouble, wait: Duration) -> Duration {
-        let reason = trouble.reason();
-        self.counts.note_error(reason);
-        tracing::warn!(poll = self.config.name, reason, wait_ms = wait.as_millis() as u64, "the poll waits: {trouble}");
-        wait
+    pub(super) fn note(&self, trouble: &Trouble, wait: Duration, run_is_over: bool) {
+        self.observed.note_trouble(trouble);
+        self.observed.note_wait(wait, run_is_over);
+        let (poll, reason) = (&self.config.name, trouble.reason());
+        tracing::warn!(poll, reason, wait_ms = wait.as_millis() as u64, "the poll waits: {trouble}");
     }
 }
 

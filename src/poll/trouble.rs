@@ -10,9 +10,15 @@ use crate::refusal::Refusal;
 pub(super) enum Trouble {
     #[error("there was no answer: {0}")]
     Unreachable(String),
+    #[error("the answer was not complete within the poll's `timeout`")]
+    TooSlow,
     #[error("the answer was {status}")]
     Status { status: u16, retry_after: Option<Duration> },
-    #[error("it redirects to {0}, which is not followed: write the URL that it leads to")]
+    #[error("{status} ({code})")]
+    Denied { status: Box<Trouble>, code: String },
+    #[error("there is no token: asked at `token_url`, {0}")]
+    Token(Box<Trouble>),
+    #[error("it redirects to {0}, which is not followed: if that is to be trusted, write it as the URL")]
     Redirect(String),
     #[error("an answer has more than {0} bytes: ask for smaller pages, or write a larger max_answer")]
     TooLarge(usize),
@@ -29,8 +35,10 @@ pub(super) enum Trouble {
 }
 
 /// What [`Trouble::reason`] may say.
-pub(super) const REASONS: [&str; 10] = [
+pub(super) const REASONS: [&str; 12] = [
     "unreachable",
+    "timeout",
+    "token",
     "rate_limited",
     "status",
     "redirect",
@@ -47,8 +55,10 @@ impl Trouble {
     pub(super) fn reason(&self) -> &'static str {
         match self {
             Self::Unreachable(_) => "unreachable",
+            Self::TooSlow => "timeout",
+            Self::Token(_) => "token",
             Self::Status { status: 429, .. } => "rate_limited",
-            Self::Status { .. } => "status",
+            Self::Status { .. } | Self::Denied { .. } => "status",
             Self::Redirect(_) => "redirect",
             Self::TooLarge(_) => "too_large",
             Self::NotUnderstood(_) => "not_understood",
@@ -62,7 +72,8 @@ impl Trouble {
     /// Whether the same request may well succeed in a moment.
     pub(super) fn passes(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::Refused(_) | Self::Cursor(_) => true,
+            Self::Unreachable(_) | Self::TooSlow | Self::Refused(_) | Self::Cursor(_) => true,
+            Self::Token(trouble) | Self::Denied { status: trouble, .. } => trouble.passes(),
             Self::Status { status, .. } => matches!(status, 408 | 425 | 429 | 500..),
             _ => false,
         }
@@ -71,13 +82,21 @@ impl Trouble {
     /// How long to wait after it: as long as the server wishes, else twice as long each time, by `failures` in a row. What
     /// does not pass by itself waits `every` and longer.
     pub(super) fn wait(&self, failures: u32, every: Duration) -> Duration {
-        if let Self::Status { retry_after: Some(wished), .. } = self {
-            let least = (*wished).clamp(WAIT_MIN, WISH_MAX);
+        if let Some(wished) = self.wished() {
+            let least = wished.clamp(WAIT_MIN, WISH_MAX);
             return least.mul_f64(1.0 + fastrand::f64() / 10.0);
         }
         let first = if self.passes() { WAIT_FIRST } else { every.max(WAIT_FIRST) };
         let doubled = first.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1).min(20)).unwrap_or(1));
         doubled.min(every.max(WAIT_MAX)).mul_f64(0.5 + fastrand::f64() / 2.0)
+    }
+
+    fn wished(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            Self::Token(trouble) | Self::Denied { status: trouble, .. } => trouble.wished(),
+            _ => None,
+        }
     }
 }
 

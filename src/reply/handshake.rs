@@ -1,6 +1,7 @@
 //! A source's handshakes: told from events, and answered.
 
 use std::borrow::Cow;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
@@ -35,6 +36,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) tenant: Option<&'a str>,
     /// What the source's keys and tokens are asked for.
     pub(crate) admission: &'a Admission,
+    /// When the request came.
+    pub(crate) now: SystemTime,
 }
 
 impl Handshakes {
@@ -72,8 +75,8 @@ impl Handshakes {
             self.all.iter().filter(|handshake| handshake.method == asked.head.method && which(handshake));
         let handshake = of_method.find(|it| it.when.iter().all(|condition| is_there(condition, asked)))?;
         let shows_token = |condition: &Clue| {
-            condition.is != Expected::VerifyToken
-                || asked.text(&condition.field).is_some_and(|it| asked.admission.knows_verify_token(it.as_bytes()))
+            let knows = |text: &str| asked.admission.knows_verify_token(text.as_bytes(), asked.now);
+            condition.is != Expected::VerifyToken || asked.text(&condition.field).is_some_and(|text| knows(&text))
         };
         if !handshake.when.iter().all(shows_token) {
             return Some(Err(Refusal::WrongCredentials));
@@ -146,7 +149,7 @@ fn value<'a>(part: &'a AnswerPart, asked: Asked<'a>) -> Cow<'a, str> {
         AnswerPart::Field(field) => asked.text(field).unwrap_or_default(),
         AnswerPart::Mac(field, encoding) => {
             let text = asked.text(field).unwrap_or_default();
-            asked.admission.mac(asked.tenant, text.as_bytes(), *encoding).unwrap_or_default().into()
+            asked.admission.mac(asked.tenant, text.as_bytes(), *encoding, asked.now).unwrap_or_default().into()
         }
     }
 }

@@ -9,6 +9,8 @@
     reason = "requests are written to be read, not to be fast"
 )]
 
+mod api;
+
 mod client;
 
 mod encrypted;
@@ -51,7 +53,11 @@ mod looks_into_the_journal;
 
 mod parks_what_fails;
 
+mod plays_handshakes;
+
 mod polls_what_has_no_webhook;
+
+mod polls_with_tokens;
 
 mod quarantines_what_it_refuses;
 
@@ -62,6 +68,8 @@ mod refuses_forgeries;
 mod replays_events;
 
 mod retries_and_buries;
+
+mod rotates_secrets;
 
 mod routes_on_what_is_inside;
 
@@ -82,6 +90,8 @@ mod spends_few_system_calls;
 mod survives_bad_requests;
 
 mod survives_disconnects;
+
+mod tells_polls_what_to_do;
 
 mod tells_the_story_of_an_event;
 

@@ -8,6 +8,8 @@ mod constructed;
 
 mod credentials;
 
+mod rotation;
+
 mod round_trip;
 
 mod schemes;

@@ -4,6 +4,8 @@ mod auth;
 
 mod backlog;
 
+mod command;
+
 mod condition;
 
 mod duplicates;
@@ -40,12 +42,19 @@ mod scheme;
 
 mod secret;
 
+mod secret_place;
+
 mod senders;
+
 mod signed;
 
 mod sink;
 
 mod source;
+
+mod validity;
+
+mod weakness;
 
 pub(super) use gateway::gateway;
 pub(super) use journal::journal;

@@ -3,16 +3,19 @@
 use std::time::Duration;
 
 use http::Uri;
+use http::header::AUTHORIZATION;
 
 use super::Sources;
 use super::duplicates::duplicates;
 use super::locator::{locators, pointer};
-use super::sink::server;
+use super::secret::secret;
+use super::sink::{place, server};
 use crate::config::nearest::nearest;
 use crate::config::node::Node;
 use crate::config::table::Table;
 use crate::config::{
-    Ack, CursorConfig, CursorFrom, DuplicatesConfig, GatewayConfig, Locator, NextPage, Place, Pointer, PollConfig,
+    Ack, CursorConfig, CursorFrom, DuplicatesConfig, GatewayConfig, HttpSink, Locator, NextPage, OAuthConfig, Place,
+    Pointer, PollConfig,
 };
 
 /// Reads the polls of the main file. A route can name each like a source: their indices follow those of the sources.
@@ -31,6 +34,7 @@ fn poll<'d>(mut table: Table<'d>, gateway: &GatewayConfig, sources: &mut Sources
     sources.filling.push(fills);
     let url = table.require("url", "url = \"https://api.example.com/orders?since={cursor}\"");
     let server = url.as_ref().and_then(|node| server(&mut table, node));
+    let oauth2 = table.get("oauth2").and_then(|node| oauth2(&node, server.as_ref()));
     let every = table.require("every", "every = \"1m\"").and_then(|node| node.positive_duration());
     let jitter = table.get("jitter").and_then(|node| node.number(0..=100)).unwrap_or(10) as f64 / 100.0;
     let items = table.require("items", "items = \"/data\", or \"\" if the answer is itself the list");
@@ -61,6 +65,7 @@ fn poll<'d>(mut table: Table<'d>, gateway: &GatewayConfig, sources: &mut Sources
         name,
         fills,
         server: server?,
+        oauth2,
         every: every?,
         jitter,
         items: items?,
@@ -71,6 +76,35 @@ fn poll<'d>(mut table: Table<'d>, gateway: &GatewayConfig, sources: &mut Sources
         max_pages,
         max_answer,
         duplicates,
+    })
+}
+
+/// `oauth2 = { token_url = "…", client_id = "…", client_secret = { env = "NAME" } }`
+fn oauth2(node: &Node<'_>, server: Option<&HttpSink>) -> Option<OAuthConfig> {
+    if server.is_some_and(|it| it.auth.is_some() || it.headers.iter().any(|(name, _)| *name == AUTHORIZATION)) {
+        node.spot.problem(
+            "the token goes where other credentials of this poll are",
+            "write only one of basic, bearer, oauth2 and a header Authorization",
+        );
+    }
+    let mut table = node.table()?;
+    let url = table.require("token_url", "token_url = \"https://login.example.com/oauth2/token\"");
+    let server = url.as_ref().and_then(|node| place(&mut table, node, None));
+    let client_id = table.require("client_id", "client_id = \"hookgate\"");
+    let client_id = client_id.and_then(|node| node.filled_text()).map(ToOwned::to_owned);
+    let client_secret = table.require("client_secret", "client_secret = { env = \"NAME\" }");
+    let client_secret = client_secret.and_then(|node| secret(&node));
+    let mut text = |key| table.get(key).and_then(|node| node.filled_text()).map(ToOwned::to_owned);
+    let (scope, audience) = (text("scope"), text("audience"));
+    let in_body = table.get("credentials").and_then(|node| node.choice(&[("header", false), ("body", true)]));
+    table.finish();
+    Some(OAuthConfig {
+        server: server?,
+        client_id: client_id?,
+        client_secret: client_secret?,
+        scope,
+        audience,
+        in_body: in_body.unwrap_or(false),
     })
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{HeaderName, Uri, header};
 
 use super::auth::user;
-use super::secret::{header_secret, keys, secret};
+use super::secret::{header_secret, secret, signing_keys};
 use crate::config::node::Node;
 use crate::config::table::Table;
 use crate::config::{FileSink, Fill, HttpAuth, HttpSink, HttpTls, KeyForm, SinkConfig};
@@ -51,7 +51,7 @@ fn file(mut table: Table<'_>, path: &Node<'_>) -> Option<FileSink> {
 
 fn http(mut table: Table<'_>, url_node: &Node<'_>) -> Option<HttpSink> {
     let form = KeyForm::Base64 { prefix: "whsec_".to_owned() };
-    let sign = table.get("sign").map(|node| keys(node, &form)).unwrap_or_default();
+    let sign = table.get("sign").map(|node| signing_keys(node, &form)).unwrap_or_default();
     let server = server(&mut table, url_node);
     table.finish();
     Some(HttpSink { sign, ..server? })
@@ -59,8 +59,13 @@ fn http(mut table: Table<'_>, url_node: &Node<'_>) -> Option<HttpSink> {
 
 /// Whom requests go to: the keys beside its URL.
 pub(super) fn server(table: &mut Table<'_>, url_node: &Node<'_>) -> Option<HttpSink> {
-    let url = url(url_node);
     let auth = http_auth(table);
+    place(table, url_node, auth)
+}
+
+/// The same without credentials among the keys.
+pub(super) fn place(table: &mut Table<'_>, url_node: &Node<'_>, auth: Option<HttpAuth>) -> Option<HttpSink> {
+    let url = url(url_node);
     let headers = table.get("headers").map(|node| headers(&node, auth.is_some())).unwrap_or_default();
     let tls_node = table.get("tls");
     if let Some(node) = tls_node.as_ref().filter(|_| url.as_ref().is_some_and(|url| url.scheme_str() == Some("http"))) {

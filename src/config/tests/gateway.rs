@@ -58,7 +58,7 @@ spin = "50us"
     let gateway = &config.gateway;
     assert_eq!((gateway.listen.len(), gateway.io_threads, gateway.max_connections), (2, Some(2), 5));
     assert_eq!((gateway.max_body, gateway.memory_budget), (2 << 20, 1 << 30));
-    assert_eq!(gateway.admin_token.as_ref().unwrap().expose(), b"hush-hush");
+    assert_eq!(gateway.admin_token.as_ref().unwrap().expose(), b"hush-hush-hush-hush");
     assert_eq!(
         config.journal,
         JournalConfig {

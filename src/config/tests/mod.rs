@@ -20,6 +20,7 @@ mod sources;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::load::read_files;
 use super::{Config, Problem, Problems};
@@ -27,8 +28,10 @@ use super::{Config, Problem, Problems};
 /// Variables as the tests have them.
 fn variable(name: &str) -> Option<OsString> {
     let value = match name {
-        "KEY" | "OTHER" => "hush-hush",
-        "WHSEC" => "whsec_c2VjcmV0IGtleQ==",
+        "KEY" => "hush-hush-hush-hush",
+        "OTHER" => "hush-sweet-hush-hush",
+        "SHORT" => "hush-hush",
+        "WHSEC" => "whsec_c2VjcmV0IGtleSBvZiBhbnkgbGVuZ3Ro",
         "HEX" => "00ffAA",
         "TWO_LINES" => "hush\nhush",
         "EMPTY" => "",
@@ -42,7 +45,12 @@ fn read(text: &str) -> Result<Config, Problems> {
 }
 
 fn read_in(directory: &Path, text: &str) -> Result<Config, Problems> {
-    read_files(&[(directory.join("hookgate.toml"), text.to_owned())], Vec::new(), &variable)
+    read_files(&[(directory.join("hookgate.toml"), text.to_owned())], Vec::new(), &variable, now())
+}
+
+/// When the tests read.
+fn now() -> SystemTime {
+    humantime::parse_rfc3339("2026-12-01T12:00:00Z").unwrap()
 }
 
 fn config(text: &str) -> Config {

@@ -28,6 +28,29 @@ fn a_poll_is_read_with_its_defaults_and_routes_can_name_it() {
 }
 
 #[test]
+fn client_credentials_are_read_and_exclude_others() {
+    let oauth2 =
+        "oauth2 = { token_url = \"https://login.test/token\", client_id = \"me\", client_secret = { env = \"KEY\" }";
+    let config = config(&poll(&format!("{oauth2}, scope = \"a b\", credentials = \"body\" }}")));
+    let read = config.polls[0].oauth2.as_ref().expect("it is there");
+    assert_eq!((read.client_id.as_str(), read.scope.as_deref(), read.in_body), ("me", Some("a b"), true));
+    assert_eq!(read.server.url, "https://login.test/token");
+    assert!(!format!("{config:?}").contains("hush"));
+
+    let what = "the token goes where";
+    assert_mistake(&poll(&format!("{oauth2} }}\nbearer = {{ env = \"KEY\" }}")), 10, what, "only one of basic");
+    let header = "headers = { authorization = { env = \"KEY\" } }";
+    assert_mistake(&poll(&format!("{oauth2} }}\n{header}")), 10, what, "only one of basic");
+    assert_mistake(&poll(&format!("{oauth2}, basic = {{}} }}")), 10, "unknown key `basic`", "known here");
+    assert_mistake(
+        &poll("oauth2 = { token_url = \"https://l.test/\", client_id = \"i\" }"),
+        10,
+        "`client_secret`",
+        "env",
+    );
+}
+
+#[test]
 fn mistakes_of_polls_are_told_where_they_are() {
     assert_mistake(&poll("cursor = { highest = \"/n\" }"), 10, "the URL has no {cursor}", "since={cursor}");
     assert_mistake(&poll("url = \"https://api.test/{cursor}\""), 10, "a cursor stands in the query", "since={cursor}");

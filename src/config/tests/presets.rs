@@ -4,9 +4,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use data_encoding::{BASE64, HEXLOWER};
 use http::HeaderName;
 
-use super::{assert_mistake, config, read, source};
+use super::{assert_mistake, config, now, read, source};
 use crate::config::load::read_files;
 use crate::config::{
     AnswerPart, Encoding, Expected, Field, KeyForm, Place, Pointer, Preset, Proof, Scheme, SignatureForm,
@@ -132,14 +133,16 @@ fn the_starter_loads_without_a_problem() {
         let files = [(PathBuf::from("hookgate.toml"), text.clone())];
         let any_variable = |name: &str| {
             let takes = |names: &[&str]| names.iter().any(|part| name.contains(part));
+            // Each has another.
+            let long = format!("{name:_<24}");
             Some(OsString::from(match () {
-                () if takes(&["ADYEN", "DISCORD"]) => "00ffaa",
-                () if takes(&["SENDGRID", "V1A"]) => "c2VjcmV0IGtleQ==",
-                () => "whsec_c2VjcmV0IGtleQ==",
+                () if takes(&["ADYEN", "DISCORD"]) => HEXLOWER.encode(long.as_bytes()),
+                () if takes(&["SENDGRID", "V1A"]) => BASE64.encode(long.as_bytes()),
+                () => format!("whsec_{}", BASE64.encode(long.as_bytes())),
             }))
         };
-        let config =
-            read_files(&files, Vec::new(), &any_variable).unwrap_or_else(|problems| panic!("{text}\n{problems}"));
+        let config = read_files(&files, Vec::new(), &any_variable, now())
+            .unwrap_or_else(|problems| panic!("{text}\n{problems}"));
         assert_eq!(config.warnings, [], "{text}");
         assert_eq!(config.sources.len(), presets.len().max(1));
         assert_eq!(config.routes.len(), config.sources.len() + 1);

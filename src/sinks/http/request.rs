@@ -12,7 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use data_encoding::BASE64;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, HOST, USER_AGENT};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
@@ -90,6 +90,17 @@ impl Template {
         *request.uri_mut() = Uri::from(target);
         *request.headers_mut() = self.headers.clone();
         request.headers_mut().entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
+        request
+    }
+
+    /// The same that carries a form.
+    pub(super) fn form(&self, form: Bytes) -> Request<Full<Bytes>> {
+        let mut request = self.query(self.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")));
+        *request.method_mut() = Method::POST;
+        let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+        request.headers_mut().insert(CONTENT_TYPE, form_type);
+        request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(form.len()));
+        *request.body_mut() = Full::new(form);
         request
     }
 

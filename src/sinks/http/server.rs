@@ -28,6 +28,11 @@ impl Server {
         self.target.connect().await.map_err(|failure| failure.detail)
     }
 
+    /// A form that is posted to the URL as it is configured.
+    pub(crate) fn post(&self, form: Bytes) -> Request<Full<Bytes>> {
+        self.template.form(form)
+    }
+
     /// A request for this.
     pub(crate) fn get(&self, target: PathAndQuery) -> Request<Full<Bytes>> {
         self.template.query(target)

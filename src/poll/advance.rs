@@ -1,57 +1,15 @@
-//! The cursor of a poll: what it becomes in a run, and the file that keeps it, `poll/NAME.json` in the journal's directory.
+//! What becomes the cursor in a run.
 
 use std::cmp::Ordering;
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::HeaderMap;
 use http::header::DATE;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::memory::CURSOR_BYTES_MAX;
 use super::page::{find, text};
 use crate::config::{CursorConfig, CursorFrom};
-
-/// Where a cursor is kept.
-#[derive(Debug)]
-pub(super) struct CursorFile(PathBuf);
-
-impl CursorFile {
-    /// In this folder, which is made if it is not there.
-    pub(super) fn new(folder: &Path, poll: &str) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
-        Ok(Self(folder.join(format!("{poll}.json"))))
-    }
-
-    /// The cursor that was saved, if there is one.
-    pub(super) fn load(&self) -> io::Result<Option<String>> {
-        let bytes = match fs::read(&self.0) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let saved: Option<Value> = serde_json::from_slice(&bytes).ok();
-        let cursor = saved.as_ref().and_then(|saved| saved.get(MEMBER)).and_then(Value::as_str);
-        let why = || {
-            let help = "holds no cursor; take the file away to begin anew";
-            io::Error::new(io::ErrorKind::InvalidData, format!("{} {help}", self.0.display()))
-        };
-        Ok(Some(cursor.ok_or_else(why)?.to_owned()))
-    }
-
-    /// Saves it: when this returns it survives the power, and until then the one before does.
-    pub(super) fn save(&self, cursor: &str) -> io::Result<()> {
-        let temporary = self.0.with_extension("json.new");
-        let mut file = File::create(&temporary)?;
-        file.write_all(json!({ MEMBER: cursor }).to_string().as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&temporary, &self.0)?;
-        File::open(self.0.parent().unwrap_or(Path::new(".")))?.sync_all()
-    }
-}
-
-const MEMBER: &str = "cursor";
 
 /// The cursor that a run leads to.
 #[derive(Debug)]
@@ -91,9 +49,6 @@ impl<'poll> Advance<'poll> {
     }
 }
 
-/// It has to fit into a URL.
-const CURSOR_BYTES_MAX: usize = 1024;
-
 fn time(at: SystemTime, overlap: Duration, unix: bool) -> String {
     let since = at.checked_sub(overlap).unwrap_or(UNIX_EPOCH);
     if unix {
@@ -118,6 +73,8 @@ fn compare(one: &str, other: &str) -> Ordering {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use serde_json::json;
+
     use super::*;
     use crate::config::Pointer;
 
@@ -126,18 +83,6 @@ mod tests {
         let mut advance = Advance::new(Some(&config), Some(saved.to_owned()));
         records.iter().for_each(|record| advance.note_record(record));
         advance.into_cursor().unwrap()
-    }
-
-    #[test]
-    fn a_saved_cursor_is_loaded_and_a_broken_one_is_told() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = CursorFile::new(&dir.path().join("poll"), "orders").unwrap();
-        assert_eq!(file.load().unwrap(), None);
-        file.save("a\"b").unwrap();
-        file.save("c").unwrap();
-        assert_eq!(file.load().unwrap().as_deref(), Some("c"));
-        fs::write(dir.path().join("poll/orders.json"), "{}").unwrap();
-        assert!(file.load().unwrap_err().to_string().contains("orders.json"));
     }
 
     #[test]
