@@ -96,10 +96,10 @@ impl Play<'_> {
         }
         let parts = handshake.body.iter().chain(handshake.headers.iter().flat_map(|(_, parts)| parts));
         for part in parts {
-            if let AnswerPart::Field(field) | AnswerPart::Mac(field, _) = part {
-                if texts.get(field).is_none() {
-                    texts.set(field, challenge());
-                }
+            if let AnswerPart::Field(field) | AnswerPart::Mac(field, _) = part
+                && texts.get(field).is_none()
+            {
+                texts.set(field, challenge());
             }
         }
         if let Some(field) = &handshake.learn {
@@ -135,13 +135,12 @@ impl Play<'_> {
                 signer.context("it signs its handshake: give the secret with --secret-env or --secret-file")?;
             let now = SystemTime::now();
             let id = made_up(now);
-            let signed = |body| Message { body, event_type: None, id: &id, now };
-            if let Some(with_proof) = signer.body(&signed(&body))? {
-                body = with_proof;
-            }
+            let with_proof = signer.body(&Message { body: &body, event_type: None, id: &id, now })?;
+            body = with_proof.unwrap_or(body);
             // A signature of something else is as well-formed as the right one.
             let other = [body.as_slice(), b" "].concat();
-            headers = signer.headers(&signed(if rightly { &body } else { &other }));
+            let covered = if rightly { &body } else { &other };
+            headers = signer.headers(&Message { body: covered, event_type: None, id: &id, now });
         }
         if !body.is_empty() {
             headers.push((CONTENT_TYPE, HeaderValue::from_static("application/json")));
