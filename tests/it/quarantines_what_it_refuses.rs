@@ -182,6 +182,20 @@ fn a_flood_takes_nothing_from_another_source_nor_from_another_address() {
 }
 
 #[test]
+fn what_the_disk_does_not_take_is_counted_and_the_next_is_kept() {
+    let gateway = start("", &config(&Processor::start()));
+    let folder = gateway.dir().join("data/quarantine/github");
+    gateway.limit_file_size(Some(100));
+    let mut client = gateway.client();
+    assert_eq!(post_github(&mut client, "too-much", ""), 401);
+    gateway.wait_for_metric("hookgate_quarantine_dropped_total", &["source=\"github\"", "reason=\"disk\""], 1.0);
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "nothing half-written stays");
+    gateway.limit_file_size(None);
+    assert_eq!(post_github(&mut client, "d-1", ""), 401);
+    wait_for_kept(&gateway, "github", 1);
+}
+
+#[test]
 fn age_ends_what_is_kept() {
     let limits = "[quarantine]\nmax_age = \"1s\"\n";
     let gateway = start("", &format!("{limits}{}", config(&Processor::start())));
