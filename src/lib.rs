@@ -34,6 +34,9 @@ mod sniff;
 /// What "safe" means: events in segments on disk, synced before anybody is told so; duplicates; reading back.
 mod journal;
 
+/// What was refused and may yet be let in, kept with its reason.
+mod quarantine;
+
 /// The answer of each source for each outcome.
 mod reply;
 

@@ -12,6 +12,7 @@ use super::story::{AttemptStory, RouteStory, Story};
 use crate::config::{Ack, Config};
 use crate::event::{Sequence, id_time};
 use crate::journal::{Found, JournalError, Search};
+use crate::quarantine::ADMITTED;
 use crate::routes::{AttemptsOf, Buried, Matcher, Run, Told, read_attempts, read_buried};
 
 /// What is known of events beside the journal.
@@ -140,6 +141,7 @@ impl Archive {
 
     fn introduce(&self, found: &Found) -> Story {
         let event = &found.event;
+        let of_source = self.story_of(event.source());
         Story {
             id: event.id().to_owned(),
             event_type: event.event_type().map(str::to_owned),
@@ -151,7 +153,11 @@ impl Archive {
             sequence: Some(found.sequence.0),
             segment: Some(found.segment.clone()),
             offset: Some(found.offset),
-            ..self.story_of(event.source())
+            verified: of_source.verified.as_ref().map(|proof| match event.header(ADMITTED) {
+                Some(how) => format!("{proof}; {}", String::from_utf8_lossy(how)),
+                None => proof.clone(),
+            }),
+            ..of_source
         }
     }
 

@@ -8,6 +8,7 @@ use super::observed::Observed;
 use crate::counters::SourceCounters;
 use crate::journal::JournalStatus;
 use crate::poll::{ObservedPoll, PollCounts};
+use crate::quarantine::Counts;
 use crate::refusal::Refusal;
 use crate::routes::RouteStatus;
 
@@ -17,6 +18,9 @@ pub(super) fn page(observed: &Observed) -> String {
     connections(&mut page, observed);
     sources(&mut page, observed);
     refusals(&mut page, observed);
+    if let Some(quarantine) = &observed.quarantine {
+        self::quarantine(&mut page, quarantine.counts());
+    }
     polls(&mut page, &observed.polls);
     routes(&mut page, &observed.routes.status());
     page.metric("hookgate_attempts_dropped_total", "counter", "Attempts that are missing in their log.");
@@ -151,6 +155,20 @@ fn refusals(page: &mut Exposition, observed: &Observed) {
         for (at, source) in observed.sources.iter().enumerate() {
             sample(&source.name, observed.source_total(at, |source| source.refused.get(refusal)));
         }
+    }
+}
+
+fn quarantine(page: &mut Exposition, counts: &Counts) {
+    const EVENTS: &str = "hookgate_quarantine_events";
+    const BYTES: &str = "hookgate_quarantine_bytes";
+    const DROPPED: &str = "hookgate_quarantine_dropped_total";
+    page.metric(EVENTS, "gauge", "Refused requests that are kept.");
+    counts.kept().for_each(|(source, events, _)| page.sample(EVENTS, &[("source", source)], events));
+    page.metric(BYTES, "gauge", "Bytes of them on the disk.");
+    counts.kept().for_each(|(source, _, bytes)| page.sample(BYTES, &[("source", source)], bytes));
+    page.metric(DROPPED, "counter", "Refused requests that are not kept, or no longer, by reason.");
+    for (source, reason, count) in counts.losses().filter(|(.., count)| *count > 0) {
+        page.sample(DROPPED, &[("source", source), ("reason", reason)], count);
     }
 }
 

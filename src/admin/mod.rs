@@ -15,6 +15,8 @@
 //! | `POST /routes/NAME/forget` | gives up what the journal keeps for a route that is no more configured |
 //! | `POST /routes/NAME/replay?from=TIME` (`&to=…&from_sequence=…&source=…&type=…&any&rate=…&dry_run`) | gives it events of the journal again; lines of progress |
 //! | `POST /routes/NAME/dead/retry`, `…/drop` (`?all`, `?id=…` or `?type=…`, `&dry_run`) | its dead letters, likewise |
+//! | `GET /quarantine` (`?source=…`), `GET /quarantine/ID` | what was refused and is kept; all of one |
+//! | `POST /quarantine/retry`, `…/drop` (`?all`, `?source=…` or `?id=…,…`, `&ignore_age&trust&dry_run`) | lets it in where it is right now, a line for each; or forgets it |
 //!
 //! Nothing here shows a secret. Scraping sums what the io threads count; they do nothing for it.
 
@@ -35,6 +37,8 @@ mod metrics;
 mod observed;
 
 mod polls;
+
+mod quarantine;
 
 mod readiness;
 

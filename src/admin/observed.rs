@@ -9,6 +9,7 @@ use crate::event::Budget;
 use crate::journal::Journal;
 use crate::listen::SharedStage;
 use crate::poll::ObservedPoll;
+use crate::quarantine::Quarantine;
 use crate::routes::Routes;
 
 /// The parts of a running gateway that can be looked at from outside.
@@ -25,6 +26,8 @@ pub(crate) struct Observed {
     /// `None` where no source is durable.
     pub(crate) journal: Option<Arc<Journal>>,
     pub(crate) budget: Arc<Budget>,
+    /// `None` where nothing that is refused is kept.
+    pub(crate) quarantine: Option<Arc<Quarantine>>,
     /// When the gateway began, from which the silence of a source counts that has accepted nothing yet.
     pub(crate) since: SystemTime,
     /// For the stories of events.

@@ -20,8 +20,9 @@ use super::door::{AdminError, Door, Visitor};
 use super::follow::{Filter, Lines, follow};
 use super::jobs::Job;
 use super::observed::Observed;
+use super::quarantine::Told;
 use super::story::Stories;
-use super::{exposition, metrics, polls, readiness};
+use super::{exposition, metrics, polls, quarantine, readiness};
 use crate::config::{AdminAddress, AdminConfig, TypePattern};
 use crate::listen::Tls;
 use crate::reply::ReplyBody;
@@ -149,6 +150,7 @@ impl Service {
                         let (status, kind, body) = polls::command(&self.observed, path, query).await;
                         answer(status, kind, body)
                     }
+                    (method, path) if path.starts_with("/quarantine") => self.quarantine(method, path, query).await,
                     (method, path) => match Job::of(path, query).filter(|_| method == "POST") {
                         Some((route, job)) => self.begin(route, job),
                         None => self.route(request.method(), path),
@@ -199,8 +201,8 @@ impl Service {
             _ => answer(
                 StatusCode::NOT_FOUND,
                 TEXT,
-                "known: GET /healthz /readyz /metrics /routes /polls /events?id=ID /tail, POST /routes/NAME/pause …/resume …/forget …/replay \
-                 …/dead/retry …/dead/drop, POST /polls/NAME/run …/reset\n",
+                "known: GET /healthz /readyz /metrics /routes /polls /events?id=ID /tail /quarantine /quarantine/ID, POST /routes/NAME/pause …/resume \
+                 …/forget …/replay …/dead/retry …/dead/drop, POST /polls/NAME/run …/reset, POST /quarantine/retry /quarantine/drop\n",
             ),
         }
     }
@@ -259,6 +261,27 @@ impl Service {
         stream(lines)
     }
 
+    async fn quarantine(&self, method: &str, path: &str, query: &str) -> Response<AnswerBody> {
+        let Some(quarantine) = &self.observed.quarantine else {
+            let said =
+                "nothing that is refused is kept: no source is durable and no [quarantine] written, or it is off\n";
+            return answer(StatusCode::NOT_FOUND, TEXT, said);
+        };
+        if let Some(unknown) = self.unknown(sniff::parameter(query, "source").as_deref(), None) {
+            return unknown;
+        }
+        match quarantine::answer(quarantine, method, path, query).await {
+            Some(Told::Json(told)) => answer(StatusCode::OK, JSON, format!("{told}\n")),
+            Some(Told::Lines(lines)) => stream(lines),
+            Some(Told::Refused(status, said)) => answer(status, TEXT, format!("{said}\n")),
+            None => answer(
+                StatusCode::NOT_FOUND,
+                TEXT,
+                "known: GET /quarantine /quarantine/ID, POST /quarantine/retry /quarantine/drop\n",
+            ),
+        }
+    }
+
     fn begin(&self, route: &str, job: Result<Job, String>) -> Response<AnswerBody> {
         let job = match job {
             Ok(job) => job,
@@ -279,7 +302,8 @@ impl Service {
     /// The answer to a question for a source or a route that is not configured.
     fn unknown(&self, source: Option<&str>, route: Option<&str>) -> Option<Response<AnswerBody>> {
         let matcher = &self.observed.archive.matcher;
-        let refuse = |what: &str, name: &str, known: Vec<&str>| {
+        let refuse = |what: &str, name: &str, mut known: Vec<&str>| {
+            known.sort_unstable();
             let said = format!("no {what} is called {name:?}; there are {}\n", known.join(", "));
             Some(answer(StatusCode::NOT_FOUND, TEXT, said))
         };

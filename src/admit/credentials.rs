@@ -40,6 +40,11 @@ impl Credentials {
         self.basic.as_ref()?.url_parameter.as_deref()
     }
 
+    /// The header of the API key, if there is one.
+    pub(super) fn key_header(&self) -> Option<&HeaderName> {
+        Some(&self.api_key.as_ref()?.header)
+    }
+
     pub(super) fn check(&self, headers: &HeaderMap, query: Option<&str>, now: SystemTime) -> Result<(), Refusal> {
         if let Some(api_key) = &self.api_key {
             api_key.check(headers, now)?;

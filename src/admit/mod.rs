@@ -21,6 +21,8 @@
 //! signatures and a credential of up to 96 bytes; nothing looks at a clock (the caller passes `now`); and no comparison with
 //! a secret takes a time that tells how much of it was right.
 //!
+//! What was refused and kept is judged once more by the same code ([`Leniency`]).
+//!
 //! [`sign`] is the other side of the same schemes, for whoever plays a provider.
 
 mod error;
@@ -59,6 +61,8 @@ mod query;
 
 mod credentials;
 
+mod hidden;
+
 mod rate;
 
 mod senders;
@@ -85,6 +89,7 @@ use jwt::{BodyHash, Jwt};
 pub(crate) use senders::{Sender, Senders};
 pub use sign::{Message, Signer};
 use signature::{OpenSignature, Signature};
+use timestamp::Clock;
 use token::{BodyToken, Token};
 use whole::WholeSignature;
 
@@ -93,6 +98,17 @@ pub(crate) struct Admission {
     proof: Option<ProviderProof>,
     credentials: Credentials,
     verify_tokens: Option<Accepted>,
+}
+
+/// What is not asked of a request that was refused, kept without its credentials, and is judged once more.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Leniency {
+    /// How old its timestamp is.
+    pub(crate) any_age: bool,
+    /// Its credentials, if its signature is right: it had shown them when it came, and they were right then.
+    pub(crate) had_credentials: bool,
+    /// Its credentials, whatever they were: somebody says so. A signature that the source asks for must still be right.
+    pub(crate) by_hand: bool,
 }
 
 /// What the provider itself proves itself with.
@@ -122,16 +138,40 @@ impl Admission {
         now: SystemTime,
     ) -> Result<BodyCheck<'a>, Refusal> {
         self.credentials.check(&parts.headers, parts.uri.query(), now)?;
+        self.open(parts, tenant, Clock { now, any_age: false })
+    }
+
+    /// Decides it once more, of a head without the headers that [`Admission::hides`] and with the target that
+    /// [`Admission::public_target`] gives.
+    pub(crate) fn head_again<'a>(
+        &'a self,
+        parts: &'a Parts,
+        tenant: Option<&str>,
+        now: SystemTime,
+        leniency: Leniency,
+    ) -> Result<BodyCheck<'a>, Refusal> {
+        let Leniency { any_age, had_credentials, by_hand } = leniency;
+        let needs_none = by_hand || had_credentials && self.verifies_signature();
+        if !needs_none {
+            self.credentials.check(&parts.headers, parts.uri.query(), now)?;
+        }
+        if by_hand && !self.verifies_signature() && !self.has_credential_in_body() {
+            return Ok(BodyCheck { streamed: None, at_end: None });
+        }
+        self.open(parts, tenant, Clock { now, any_age })
+    }
+
+    fn open<'a>(&'a self, parts: &'a Parts, tenant: Option<&str>, clock: Clock) -> Result<BodyCheck<'a>, Refusal> {
         let (mut streamed, mut at_end) = (None, None);
         match &self.proof {
             None => {}
             Some(ProviderProof::Signature(signature)) => {
-                let opened = signature.open(parts, tenant, now)?;
+                let opened = signature.open(parts, tenant, clock)?;
                 streamed = opened.streamed;
                 at_end = opened.whole.map(AtEnd::Signature);
             }
-            Some(ProviderProof::Token(token)) => at_end = token.open(parts, tenant, now)?.map(AtEnd::Token),
-            Some(ProviderProof::Jwt(jwt)) => at_end = jwt.open(parts, tenant, now)?.map(AtEnd::Hash),
+            Some(ProviderProof::Token(token)) => at_end = token.open(parts, tenant, clock.now)?.map(AtEnd::Token),
+            Some(ProviderProof::Jwt(jwt)) => at_end = jwt.open(parts, tenant, clock)?.map(AtEnd::Hash),
         }
         Ok(BodyCheck { streamed, at_end })
     }

@@ -64,6 +64,11 @@ impl Senders {
         if self.rate.as_ref().is_some_and(|rate| !rate.take(at)) { Err(Refusal::OverRate) } else { Ok(()) }
     }
 
+    /// Whether the connection itself must prove something.
+    pub(crate) fn want_certificate(&self) -> bool {
+        !self.client_names.is_empty()
+    }
+
     fn check_names(&self, names: Option<&[String]>) -> Result<(), Refusal> {
         if self.client_names.is_empty() {
             return Ok(());

@@ -14,6 +14,7 @@ use super::header::lone;
 use super::keyring::{Keyring, Timed};
 use super::mac::{Mac, Tag, any_match};
 use super::public_key::PublicKey;
+use super::timestamp::Clock;
 use super::whole::WholeSignature;
 use super::{AdmissionError, timestamp};
 use crate::config::{Covers, ProofAuth, Scheme, Secret, SignatureForm, SignaturePlace, SignedPart, StampPlace};
@@ -79,20 +80,20 @@ impl Signature {
         &'a self,
         parts: &'a Parts,
         tenant: Option<&str>,
-        now: SystemTime,
+        clock: Clock,
     ) -> Result<Opened<'a>, Refusal> {
         self.check_expected(&parts.headers)?;
         let keys = match (&self.keys, &self.scheme.place) {
             (Keys::Macs(ring), SignaturePlace::Headers(names)) if self.streams => {
                 let keys = ring.get(tenant)?;
                 let candidates = Candidates::in_headers(&parts.headers, names, &self.scheme)?;
-                let streamed = self.stream(keys, parts, &candidates, now)?;
+                let streamed = self.stream(keys, parts, &candidates, clock)?;
                 return Ok(Opened { streamed: Some(streamed), whole: None });
             }
             (Keys::Macs(ring), _) => KeySet::Macs(ring.get(tenant)?),
             (Keys::Public(ring), _) => KeySet::Public(ring.get(tenant)?),
         };
-        Ok(Opened { streamed: None, whole: Some(WholeSignature::open(self, keys, parts, now)?) })
+        Ok(Opened { streamed: None, whole: Some(WholeSignature::open(self, keys, parts, clock)?) })
     }
 
     fn stream<'a>(
@@ -100,12 +101,12 @@ impl Signature {
         keys: &'a [Timed<Mac>],
         parts: &'a Parts,
         candidates: &Candidates<'a>,
-        now: SystemTime,
+        clock: Clock,
     ) -> Result<OpenSignature<'a>, Refusal> {
         let offered = tags(&candidates.texts, &self.scheme)?;
         let stamp = self.stamp(&parts.headers, candidates)?;
         if let (Some(text), Some(stamp)) = (stamp, &self.scheme.timestamp) {
-            timestamp::check(text, stamp, now)?;
+            timestamp::check(text, stamp, clock)?;
         }
         let (mut before_body, mut after_body) = (SmallVec::new(), SmallVec::new());
         let mut pieces = &mut before_body;
@@ -116,7 +117,7 @@ impl Signature {
             }
             pieces.extend(self.of_head(part, parts, stamp)?.into_iter().filter(|piece| !piece.is_empty()));
         }
-        Ok(OpenSignature { keys, now, begun: None, hashed: 0, offered, before_body, after_body })
+        Ok(OpenSignature { keys, now: clock.now, begun: None, hashed: 0, offered, before_body, after_body })
     }
 
     /// The bytes of a part that stands in the head, in two pieces of which the second may be empty. Parts that do not are

@@ -5,15 +5,27 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::config::{Stamp, StampUnit};
 use crate::refusal::Refusal;
 
-/// Refuses a timestamp that is not a plain number, or further from `now` than the tolerance. A distance equal to the
-/// tolerance passes.
+/// By what a request is judged that has to do with time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock {
+    /// Which secrets count.
+    pub(super) now: SystemTime,
+    /// Timestamps may be of any time; else they must be near this one.
+    pub(super) any_age: bool,
+}
+
+/// Refuses a timestamp that is not a plain number, or further from the clock's time than the tolerance. A distance equal to
+/// the tolerance passes.
 ///
 /// The clock is cut down to the stamp's unit first, as the sender's was: else a stamp of whole seconds would lose up to one
 /// second of its window.
-pub(super) fn check(text: &[u8], stamp: &Stamp, now: SystemTime) -> Result<(), Refusal> {
+pub(super) fn check(text: &[u8], stamp: &Stamp, clock: Clock) -> Result<(), Refusal> {
     let sent = read(text, stamp.unit).ok_or(Refusal::MalformedTimestamp)?;
+    if clock.any_age {
+        return Ok(());
+    }
     // Before 1970 there is no stamp that could fit; everything is then from the future.
-    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = clock.now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = match stamp.unit {
         StampUnit::Seconds => Duration::from_secs(now.as_secs()),
         StampUnit::Milliseconds => Duration::new(now.as_secs(), now.subsec_millis() * 1_000_000),
@@ -82,7 +94,7 @@ mod tests {
     const NOW: u64 = 1_700_000_000;
 
     fn window(text: &str, unit: StampUnit, now: Duration) -> Result<(), Refusal> {
-        check(text.as_bytes(), &stamp(unit), UNIX_EPOCH + now)
+        check(text.as_bytes(), &stamp(unit), Clock { now: UNIX_EPOCH + now, any_age: false })
     }
 
     fn stamp(unit: StampUnit) -> Stamp {
@@ -150,6 +162,16 @@ mod tests {
     #[test]
     fn a_clock_before_1970_finds_every_stamp_in_the_future() {
         let long_ago = UNIX_EPOCH - Duration::from_secs(1);
-        assert_eq!(check(b"1700000000", &stamp(StampUnit::Seconds), long_ago), Err(Refusal::FutureTimestamp));
+        assert_eq!(
+            check(b"1700000000", &stamp(StampUnit::Seconds), Clock { now: long_ago, any_age: false }),
+            Err(Refusal::FutureTimestamp)
+        );
+    }
+
+    #[test]
+    fn any_age_is_any_time_and_nothing_that_is_none() {
+        let clock = Clock { now: UNIX_EPOCH, any_age: true };
+        assert_eq!(check(b"1700000000", &stamp(StampUnit::Seconds), clock), Ok(()));
+        assert_eq!(check(b"now", &stamp(StampUnit::Seconds), clock), Err(Refusal::MalformedTimestamp));
     }
 }

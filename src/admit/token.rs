@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use http::HeaderName;
 use http::request::Parts;
 use serde_json::Value;
 
@@ -47,6 +48,14 @@ impl Token {
                 Some(token) if accepted.contains(token, now) => Ok(None),
                 Some(_) => Err(Refusal::WrongCredentials),
             },
+        }
+    }
+
+    /// The header it stands in; `None` for one in the body.
+    pub(super) fn header(&self) -> Option<&HeaderName> {
+        match &self.place {
+            TokenPlace::Header(name) => Some(name),
+            TokenPlace::Json { .. } => None,
         }
     }
 

@@ -7,8 +7,6 @@
 //!
 //! These schemes allocate: the message is put together before it is hashed.
 
-use std::time::SystemTime;
-
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 use serde_json::Value;
@@ -20,6 +18,7 @@ use super::header::lone;
 use super::json::{at, text_of};
 use super::mac::{Mac, any_match};
 use super::signature::{KeySet, Signature, tags};
+use super::timestamp::Clock;
 use super::{public_key, query, timestamp, url};
 use crate::config::{Pointer, SignaturePlace, SignedPart, StampPlace};
 use crate::refusal::Refusal;
@@ -29,7 +28,7 @@ pub(super) struct WholeSignature<'a> {
     signature: &'a Signature,
     keys: KeySet<'a>,
     parts: &'a Parts,
-    now: SystemTime,
+    clock: Clock,
     /// `None` where the signature is in the body.
     in_head: Option<Candidates<'a>>,
 }
@@ -39,7 +38,7 @@ impl<'a> WholeSignature<'a> {
         signature: &'a Signature,
         keys: KeySet<'a>,
         parts: &'a Parts,
-        now: SystemTime,
+        clock: Clock,
     ) -> Result<Self, Refusal> {
         let in_head = match &signature.scheme.place {
             SignaturePlace::Headers(names) => {
@@ -47,13 +46,13 @@ impl<'a> WholeSignature<'a> {
                 if let (Some(text), Some(stamp)) =
                     (signature.stamp(&parts.headers, &candidates)?, &signature.scheme.timestamp)
                 {
-                    timestamp::check(text, stamp, now)?;
+                    timestamp::check(text, stamp, clock)?;
                 }
                 Some(candidates)
             }
             SignaturePlace::Json(_) => None,
         };
-        Ok(Self { signature, keys, parts, now, in_head })
+        Ok(Self { signature, keys, parts, clock, in_head })
     }
 
     pub(super) fn finish(&self, body: &[u8]) -> Result<(), Refusal> {
@@ -101,13 +100,13 @@ impl<'a> WholeSignature<'a> {
             Some(stamp) => match &stamp.place {
                 StampPlace::Json(pointer) => {
                     stamp_text = member(item, pointer)?.ok_or(Refusal::MalformedTimestamp)?;
-                    timestamp::check(stamp_text.as_bytes(), stamp, self.now)?;
+                    timestamp::check(stamp_text.as_bytes(), stamp, self.clock)?;
                     Some(stamp_text.as_bytes())
                 }
                 StampPlace::Header(name) => lone(&self.parts.headers, name, Refusal::AmbiguousSignature)?,
                 StampPlace::Pair(_) => {
                     let text = candidates.stamp.ok_or(Refusal::MalformedTimestamp)?;
-                    timestamp::check(text, stamp, self.now)?;
+                    timestamp::check(text, stamp, self.clock)?;
                     Some(text)
                 }
             },
@@ -132,7 +131,7 @@ impl<'a> WholeSignature<'a> {
         let scheme = &self.signature.scheme;
         match self.keys {
             KeySet::Macs(keys) => {
-                let ours = keys.iter().filter_map(|key| key.at(self.now)).cloned().map(|mut mac: Mac| {
+                let ours = keys.iter().filter_map(|key| key.at(self.clock.now)).cloned().map(|mut mac: Mac| {
                     mac.update(message);
                     mac.finish()
                 });
@@ -145,7 +144,7 @@ impl<'a> WholeSignature<'a> {
                     return Err(Refusal::MalformedSignature);
                 }
                 let fits = |signature: &Vec<u8>| {
-                    keys.iter().filter_map(|key| key.at(self.now)).any(|key| key.fits(message, signature))
+                    keys.iter().filter_map(|key| key.at(self.clock.now)).any(|key| key.fits(message, signature))
                 };
                 Ok(signatures.iter().any(fits))
             }

@@ -8,8 +8,8 @@ use super::table::Table;
 use super::{ConfigFile, output};
 use crate::config::units::{WrittenDuration, WrittenSize};
 use crate::config::{
-    BacklogFull, Config, HttpAuth, HttpSink, JournalConfig, ListenConfig, RouteConfig, SinkConfig, SourceConfig,
-    TypePattern, WhenFull,
+    BacklogFull, Config, HttpAuth, HttpSink, JournalConfig, ListenConfig, QuarantineConfig, RouteConfig, SinkConfig,
+    SourceConfig, TypePattern, WhenFull,
 };
 use crate::gateway::{Cores, Placement};
 
@@ -57,6 +57,7 @@ fn picture(config: &Config, placement: &Placement) -> String {
     let admin = gateway.admin.as_ref().map_or("off".to_owned(), ToString::to_string);
     let _ = writeln!(page, "listen {}, admin {admin}", listen.join(" and "));
     let _ = writeln!(page, "{}", journal(&config.journal));
+    let _ = writeln!(page, "{}", quarantine(config.quarantine.as_ref()));
     let _ = writeln!(
         page,
         "bodies up to {} each and {} together, {} connections\n",
@@ -88,6 +89,17 @@ fn journal(journal: &JournalConfig) -> String {
         WrittenSize(journal.segment_size),
         WrittenDuration(journal.retain.age),
         WrittenSize(journal.retain.size)
+    )
+}
+
+fn quarantine(quarantine: Option<&QuarantineConfig>) -> String {
+    let Some(quarantine) = quarantine else { return "quarantine off: what is refused is not kept".to_owned() };
+    format!(
+        "quarantine in {}, up to {} or {} requests, for {}",
+        quarantine.dir.display(),
+        WrittenSize(quarantine.max_size),
+        quarantine.max_events,
+        WrittenDuration(quarantine.max_age)
     )
 }
 

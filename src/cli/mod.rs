@@ -37,6 +37,8 @@ mod privileges;
 
 mod progress;
 
+mod quarantine;
+
 mod reach;
 
 mod replay;
@@ -80,6 +82,7 @@ Examples:
   hookgate show evt_1042                   what happened to an event
   hookgate tail --source stripe            events as they come
   hookgate dead list                       what could not be delivered
+  hookgate quarantine list                 what was refused and may be let in once its secret is right
   hookgate replay --route billing --from 2h --dry-run
                                            how many events a route would get again
   hookgate poll list                       how far each poll is
@@ -109,6 +112,8 @@ enum Command {
     Replay(replay::Replay),
     /// Looks at the events that could not be delivered, delivers them again or drops them
     Dead(dead::Dead),
+    /// Looks at requests that were refused, lets them in where they are right now, or drops them
+    Quarantine(quarantine::Quarantine),
     /// Looks at the polls of a gateway, runs one now, or has one begin anew
     Poll(poll::Poll),
     /// Looks at the journal of a stopped gateway, and repairs it
@@ -139,6 +144,7 @@ pub fn main() -> ExitCode {
         Command::Tail(tail) => tail.execute(),
         Command::Replay(replay) => replay.execute(),
         Command::Dead(dead) => dead.execute(),
+        Command::Quarantine(quarantine) => quarantine.execute(),
         Command::Poll(poll) => poll.execute(),
         Command::Journal(journal) => journal.execute(),
     };

@@ -1,8 +1,8 @@
 //! From files to a configuration, or to all that is wrong with them.
 //!
 //! ```text
-//! hookgate.toml        [gateway] [journal] [process] [[source]] [[poll]] [[pool]] [[route]]
-//! routes.d/*.toml                                                        [[pool]] [[route]]     by name
+//! hookgate.toml        [gateway] [journal] [quarantine] [process] [[source]] [[poll]] [[pool]] [[route]]
+//! routes.d/*.toml                                                                     [[pool]] [[route]]     by name
 //! ```
 
 use std::ffi::OsString;
@@ -91,6 +91,7 @@ fn config(roots: &mut [Table<'_>]) -> Option<Config> {
     let process = read::process(main);
     let mut sources = read::sources(main, &gateway);
     let polled = read::polls(main, &gateway, &mut sources);
+    let quarantine = read::quarantine(main, &journal, &sources.configs);
     let pools = read::pools(roots);
     let routes = read::routes(roots, &read::Surroundings { sources: &sources, pools: &pools, journal: &journal });
     let taken: Vec<usize> = routes.iter().flat_map(|route| &route.from).map(|from| from.source).collect();
@@ -103,6 +104,7 @@ fn config(roots: &mut [Table<'_>]) -> Option<Config> {
         gateway,
         journal,
         process,
+        quarantine,
         sources: sources.configs,
         polls: polled,
         routes,

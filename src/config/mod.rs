@@ -40,6 +40,8 @@ mod process;
 
 mod proof;
 
+mod quarantine;
+
 mod read;
 
 mod route;
@@ -80,6 +82,7 @@ pub use preset::{Preset, preset, presets};
 pub use problem::{Problem, Problems};
 pub use process::ProcessConfig;
 pub use proof::{JwtScheme, Proof, TokenPlace};
+pub use quarantine::QuarantineConfig;
 pub use route::{
     BacklogConfig, BacklogFull, BreakerConfig, FileSink, Fill, From, FromStart, HttpAuth, HttpSink, HttpTls,
     QueueConfig, RetryConfig, RouteConfig, SinkConfig, TypePattern, WhenFull,
@@ -108,6 +111,8 @@ pub struct Config {
     pub journal: JournalConfig,
     /// `[process]`; an embedding program decides for itself.
     pub process: ProcessConfig,
+    /// `[quarantine]`; `None` for none.
+    pub quarantine: Option<QuarantineConfig>,
     /// `[[source]]`, in the order of the file.
     pub sources: Vec<SourceConfig>,
     /// `[[poll]]`, in the order of the file.

@@ -13,7 +13,7 @@ use http::request::Parts;
 use http::{HeaderMap, Response};
 use tokio::task::yield_now;
 
-use super::intake::{Intake, Taken};
+use super::intake::Intake;
 use super::sources::Source;
 use crate::config::Ack;
 use crate::event::{Event, IdSource};
@@ -43,7 +43,7 @@ impl Intake {
         source: &Source,
         batch: Batch<'_>,
         items: Vec<Range<usize>>,
-    ) -> Result<Taken, Refusal> {
+    ) -> Result<Response<ReplyBody>, Refusal> {
         let mut events = Vec::with_capacity(items.len());
         for (number, item) in items.into_iter().enumerate() {
             let item = batch.body.get(item).unwrap_or_default();
@@ -60,10 +60,10 @@ impl Intake {
             self.count(at, event, matched);
         }
         self.counters.source(at).batches.increment();
-        Ok(Taken::Event(match events.first() {
+        Ok(match events.first() {
             Some(first) => source.reply.accepted(first.id(), first.event_type(), HeaderMap::new()),
             None => self.accepted_nothing(source, batch.received),
-        }))
+        })
     }
 
     fn item(&self, source: &Source, batch: &Batch<'_>, item: &[u8], number: usize) -> Result<Event, Refusal> {

@@ -9,6 +9,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use http::header::EXPECT;
+use http::request::Parts;
 use http::{Method, Response};
 
 use super::batch::Batch;
@@ -19,14 +21,26 @@ use super::wakes::PendingWakes;
 use crate::admit::Sender;
 use crate::config::Ack;
 use crate::counters::IoCounters;
-use crate::event::{Budget, Event, IdSource, RecordPool};
+use crate::event::{Budget, Draft, Event, IdSource, RecordPool};
 use crate::failpoint;
 use crate::journal::{Entrance, Outcome, Receipt};
 use crate::listen::{Answerer, Clients, PendingBody, Request, SharedStage, Stage};
+use crate::quarantine::{self, Loss, Quarantine};
 use crate::refusal::Refusal;
 use crate::reply::{self, Asked, Handshaken, ReplyBody};
 use crate::routes;
 use crate::sniff::{Coding, InflateError, UnknownCoding};
+
+/// What all threads share that take events.
+#[derive(Clone)]
+pub(super) struct Common {
+    pub(super) sources: Arc<Sources>,
+    pub(super) budget: Arc<Budget>,
+    pub(super) stage: SharedStage,
+    pub(super) clients: Arc<Clients>,
+    /// Where refused requests are kept; `None` where none are.
+    pub(super) quarantine: Option<Arc<Quarantine>>,
+}
 
 /// What an io thread needs to answer requests.
 pub(super) struct Intake {
@@ -43,6 +57,7 @@ pub(super) struct Intake {
     refusals: RefCell<RefusalLog>,
     stage: SharedStage,
     clients: Arc<Clients>,
+    quarantine: Option<Arc<Quarantine>>,
 }
 
 /// A buffer with an inflated body, which goes back for the next when it is dropped, unless it has grown beyond
@@ -78,8 +93,31 @@ pub(super) enum Taken {
     Handshake(Response<ReplyBody>),
 }
 
+/// What a request that is proven and whole has come to.
+pub(super) enum Proven {
+    /// An event, now with its routes.
+    Event(Event),
+    /// Several, and their answer.
+    Batch(Response<ReplyBody>),
+    /// A handshake's answer.
+    Handshake(Response<ReplyBody>),
+}
+
+/// A request that is refused by its head.
+struct Unproven<'r> {
+    at: usize,
+    source: &'r Source,
+    asked: Asked<'r>,
+    refusal: Refusal,
+    client: IpAddr,
+    received: SystemTime,
+}
+
 /// Bytes of the largest body that is read of a sender who has not proven anything, in search of a handshake.
 const UNPROVEN_BODY_MAX: usize = 16 * 1024;
+
+/// Bytes of the largest that is read to be kept in quarantine, where the head alone is reason enough to refuse it.
+const UNREAD_KEPT_MAX: usize = 256 * 1024;
 
 /// A refusal for want of a receipt leaves so long before the source's deadline: a sweep may be this late.
 const ANSWER_MARGIN: Duration = Duration::from_millis(100);
@@ -87,14 +125,12 @@ const ANSWER_MARGIN: Duration = Duration::from_millis(100);
 impl Intake {
     /// Made on its thread, within its runtime.
     pub(super) fn new(
-        sources: Arc<Sources>,
-        budget: Arc<Budget>,
+        common: Common,
         journal: Option<Entrance>,
         routes: routes::Intake,
         counters: Arc<IoCounters>,
-        stage: SharedStage,
-        clients: Arc<Clients>,
     ) -> Self {
+        let Common { sources, budget, stage, clients, quarantine } = common;
         let routes = Rc::new(RefCell::new(routes));
         let wakes = Rc::new(PendingWakes::default());
         tokio::task::spawn_local(Rc::clone(&wakes).run(Rc::clone(&routes)));
@@ -110,6 +146,7 @@ impl Intake {
             counters,
             stage,
             clients,
+            quarantine,
         }
     }
 
@@ -118,25 +155,24 @@ impl Intake {
     /// The state of this future is a connection's while its body comes, and is moved and cleared for every request: what is
     /// rare is boxed, and what is large is borrowed.
     async fn take(&self, at: usize, source: &Source, request: &mut Request) -> Result<Taken, Refusal> {
-        let started = request.started();
-        let sender = Sender { address: request.client(), names: request.client_names(), at: started };
+        let (started, client) = (request.started(), request.client());
+        let sender = Sender { address: client, names: request.client_names(), at: started };
         source.senders.check(sender)?;
         let (head, body) = request.split();
         let now = SystemTime::now();
         let tenant = source.tenant(head.uri.path());
         let asked = Asked { head, body: b"", tenant, admission: &source.admission, now };
         if let Some(handshake) = source.handshakes.by_head(asked) {
-            return Self::shake_hands(source, handshake).await;
+            return Self::shake_hands(source, handshake).await.map(Taken::Handshake);
         }
         if head.method != Method::POST {
             return Err(Refusal::WrongMethod);
         }
         body.check_length(source.max_body)?;
         let proof = source.admission.head(head, asked.tenant, now);
-        if let Err(refusal) = proof
-            && source.handshakes.may_be_in_unproven_body(&head.method)
-        {
-            return Box::pin(self.look_into_unproven(source, asked, body, refusal)).await;
+        if let Err(refusal) = proof {
+            let unproven = Unproven { at, source, asked, refusal, client, received: now };
+            return Box::pin(self.look_into_unproven(unproven, body)).await;
         }
         let mut proof = proof?;
         if source.ack == Ack::Durable && self.routes.borrow().is_refused(at) {
@@ -147,20 +183,45 @@ impl Intake {
         let mut draft = self.records.draft();
         source.write_head(head, &mut draft);
         body.read(source.max_body, &mut draft, (&self.clients, &source.share), |so_far| proof.advance(so_far)).await?;
-        proof.finish(draft.body())?;
+        if let Err(refusal) = proof.finish(draft.body()) {
+            if let Some(keeper) = self.keeper(source, refusal) {
+                keeper.keep(at, refusal, (client, now), head, draft);
+            }
+            return Err(refusal);
+        }
         source.senders.count(started)?;
+        Ok(match self.take_proven((at, source), head, (coding, draft), (started, now)).await? {
+            Proven::Event(event) => {
+                let headers = std::mem::take(&mut head.headers);
+                Taken::Event(source.reply.accepted(event.id(), event.event_type(), headers))
+            }
+            Proven::Batch(answer) => Taken::Event(answer),
+            Proven::Handshake(answer) => Taken::Handshake(answer),
+        })
+    }
 
+    /// The way of a request that is proven and whole, with its head and kept headers in the draft.
+    pub(super) async fn take_proven(
+        &self,
+        (at, source): (usize, &Source),
+        head: &Parts,
+        (coding, draft): (Option<Coding>, Draft),
+        (started, now): (Instant, SystemTime),
+    ) -> Result<Proven, Refusal> {
+        let tenant = source.tenant(head.uri.path());
         let inflated = match coding.filter(|_| source.reads_bodies()) {
             Some(coding) => Some(self.inflate(coding, source.max_body, draft.body())?),
             None => None,
         };
         let body = inflated.as_deref().unwrap_or(draft.body());
-        if let Some(handshake) = source.handshakes.proven(Asked { body, ..asked }) {
-            return Self::shake_hands(source, handshake).await;
+        if let Some(handshake) =
+            source.handshakes.proven(Asked { head, body, tenant, admission: &source.admission, now })
+        {
+            return Self::shake_hands(source, handshake).await.map(Proven::Handshake);
         }
         if let Some(items) = source.items(head, body)? {
             let batch = Batch { head, body, received: now, started };
-            return Box::pin(self.take_items(at, source, batch, items)).await;
+            return Box::pin(self.take_items(at, source, batch, items)).await.map(Proven::Batch);
         }
         let mut meta = source.sniff(head, body);
         if inflated.is_some() {
@@ -172,36 +233,66 @@ impl Intake {
             Ack::Durable => self.make_safe(at, source, &event, started).await?,
         };
         self.count(at, &event, matched);
-        Ok(Taken::Event(source.reply.accepted(event.id(), event.event_type(), std::mem::take(&mut head.headers))))
+        Ok(Proven::Event(event))
     }
 
-    /// Some providers do not sign their handshakes, which then have to be told by a small body.
-    async fn look_into_unproven(
-        &self,
-        source: &Source,
-        asked: Asked<'_>,
-        body: PendingBody<'_>,
-        refusal: Refusal,
-    ) -> Result<Taken, Refusal> {
-        let most = source.max_body.min(UNPROVEN_BODY_MAX);
-        body.check_length(most).map_err(|_| refusal)?;
+    /// Some providers do not sign their handshakes, which then have to be told by a small body; and some of what is refused is
+    /// kept, for which its body must be read.
+    async fn look_into_unproven(&self, unproven: Unproven<'_>, body: PendingBody<'_>) -> Result<Taken, Refusal> {
+        let Unproven { at, source, asked, refusal, client, received } = unproven;
+        let may_shake_hands = source.handshakes.may_be_in_unproven_body(&asked.head.method);
+        let keeper = self.keeper(source, refusal).filter(|keeper| {
+            // A sender that waits to be told to continue is told why not instead.
+            !asked.head.headers.contains_key(EXPECT) && keeper.would_take(at, client, 0)
+        });
+        let most = match keeper {
+            Some(_) => UNREAD_KEPT_MAX,
+            None if may_shake_hands => UNPROVEN_BODY_MAX,
+            None => return Err(refusal),
+        };
+        let most = most.min(source.max_body);
         let mut draft = self.records.draft();
-        body.read(most, &mut draft, (&self.clients, &source.share), |_| {}).await?;
-        match source.handshakes.by_unproven_body(Asked { body: draft.body(), ..asked }) {
-            Some(handshake) => Self::shake_hands(source, handshake).await,
-            None => Err(refusal),
+        let read = match body.check_length(most) {
+            Ok(()) => body.read(most, &mut draft, (&self.clients, &source.share), |_| {}).await,
+            too_large => too_large,
+        };
+        match read {
+            Ok(()) => {}
+            // Had it not been looked into, it would have been refused for what its head is.
+            Err(Refusal::BodyTooLarge | Refusal::OverMemoryBudget | Refusal::OverMemoryShare) => {
+                if let Some(keeper) = keeper {
+                    keeper.went_without(at, Loss::TooLarge);
+                }
+                return Err(refusal);
+            }
+            Err(other) => return Err(other),
         }
+        let body = draft.body();
+        let shaken = may_shake_hands.then(|| source.handshakes.by_unproven_body(Asked { body, ..asked })).flatten();
+        if let Some(handshake) = shaken {
+            return Self::shake_hands(source, handshake).await.map(Taken::Handshake);
+        }
+        if let Some(keeper) = keeper {
+            keeper.keep(at, refusal, (client, received), asked.head, draft);
+        }
+        Err(refusal)
+    }
+
+    /// Where what is refused for this is kept, if it is.
+    fn keeper(&self, source: &Source, refusal: Refusal) -> Option<&Quarantine> {
+        let is_kept = quarantine::is_curable(refusal) && !source.admission.has_credential_in_body();
+        self.quarantine.as_deref().filter(|_| is_kept)
     }
 
     /// Answers a handshake. A secret that comes with it is kept first, by a thread that may wait for the disk.
     fn shake_hands(
         source: &Source,
         handshake: Result<Handshaken, Refusal>,
-    ) -> Pin<Box<dyn Future<Output = Result<Taken, Refusal>> + '_>> {
+    ) -> Pin<Box<dyn Future<Output = Result<Response<ReplyBody>, Refusal>> + '_>> {
         Box::pin(async move { Self::give_hand(source, handshake?).await })
     }
 
-    async fn give_hand(source: &Source, handshake: Handshaken) -> Result<Taken, Refusal> {
+    async fn give_hand(source: &Source, handshake: Handshaken) -> Result<Response<ReplyBody>, Refusal> {
         if let (Some(secret), Some(file)) = (handshake.secret, &source.learns_to) {
             let (kept, file) = (secret.clone(), file.clone());
             let keeping = tokio::task::spawn_blocking(move || learned::keep(&file, &kept));
@@ -216,7 +307,7 @@ impl Intake {
             }
             tracing::info!(source = source.name, "the provider has handed over its secret");
         }
-        Ok(Taken::Handshake(handshake.answer))
+        Ok(handshake.answer)
     }
 
     /// What a compressed body says. The event keeps it as it came.

@@ -4,6 +4,7 @@
 //! io-N     request ─▶ Sources ─▶ Admission ─▶ body into a Draft ─▶ Sniffer ─▶ routes::Intake ─▶ Reply     (intake.rs)
 //! POOL-N   routes::Routes ─▶ sinks
 //! poll     poll::Polls ─▶ journal
+//! quarantine  what was refused, and its way back in                                                       (readmission.rs)
 //! control  admin
 //! ```
 
@@ -18,6 +19,8 @@ mod intake;
 mod learned;
 
 mod placement;
+
+mod readmission;
 
 mod refusal_log;
 
@@ -39,7 +42,8 @@ pub(crate) use placement::{Cores, Placement};
 
 use self::control::Control;
 use self::durable::JournalLog;
-use self::intake::Intake;
+use self::intake::{Common, Intake};
+use self::readmission::Readmission;
 use self::silence::SilenceWatch;
 use self::sources::Sources;
 use crate::admin::{Admin, Archive, Observed, ObservedSource};
@@ -67,6 +71,8 @@ pub struct Gateway {
     journal: Option<Arc<Journal>>,
     /// `None` where there are none.
     polls: Option<Polls>,
+    /// `None` where nothing that is refused is kept.
+    quarantine: Option<Readmission>,
     /// `None` where nothing is expected of any source.
     silence: Option<SilenceWatch>,
     limits: GatewayConfig,
@@ -165,7 +171,10 @@ impl Builder {
         let addresses = sockets.addresses();
         let stage = SharedStage::default();
         let budget = Arc::new(Budget::new(config.gateway.memory_budget));
-        let counters: Vec<_> = placement.io.iter().map(|_| Arc::new(IoCounters::new(sources.len()))).collect();
+        // One for the quarantine's thread, which takes events too.
+        let threads = placement.io.len() + 1;
+        let counters: Vec<_> = (0..threads).map(|_| Arc::new(IoCounters::new(sources.len()))).collect();
+        let (quarantine, inbox) = readmission::door(&config).unzip();
 
         let ready_polls = poll::Ready::new(&config);
         let observed = Observed {
@@ -176,6 +185,7 @@ impl Builder {
             routes: Arc::clone(&routes),
             journal: journal.clone(),
             budget: Arc::clone(&budget),
+            quarantine: quarantine.clone(),
             archive: Arc::new(Archive::new(&config)),
             since: SystemTime::now(),
         };
@@ -193,16 +203,32 @@ impl Builder {
         // From here on an error drops the gateway, which ends the threads that it has.
         let io = Vec::with_capacity(counters.len());
         let (admin, polls, limits) = (admin_address, None, config.gateway.clone());
-        let mut gateway =
-            Gateway { addresses, admin, control, tls, stage, io, routes, journal, polls, silence, limits };
+        let mut gateway = Gateway {
+            addresses,
+            admin,
+            control,
+            tls,
+            stage,
+            io,
+            routes,
+            journal,
+            polls,
+            quarantine: None,
+            silence,
+            limits,
+        };
+        let common = Common { sources, budget: Arc::clone(&budget), stage: gateway.stage.clone(), clients, quarantine };
+        if let Some((inbox, counters)) = inbox.zip(counters.last().cloned()) {
+            let (journal, routes) = (gateway.journal.clone(), gateway.routes.intake());
+            gateway.quarantine = Some(Readmission::start(&common, journal, routes, counters, inbox)?);
+        }
         for (index, (&core, counters)) in placement.io.iter().zip(counters).enumerate() {
-            let (sources, budget, intake) = (Arc::clone(&sources), Arc::clone(&budget), gateway.routes.intake());
-            let (stage, counted, journal) = (gateway.stage.clone(), Arc::clone(&counters), gateway.journal.clone());
-            let clients = Arc::clone(&clients);
+            let (common, intake) = (common.clone(), gateway.routes.intake());
+            let (counted, journal) = (Arc::clone(&counters), gateway.journal.clone());
             let on_thread = move || {
                 placement::pin(core);
                 let entrance = journal.as_ref().map(|journal| journal.entrance());
-                Intake::new(sources, budget, entrance, intake, counters, stage, clients)
+                Intake::new(common, entrance, intake, counters)
             };
             gateway.io.push(thread.clone().spawn(index, sockets.share()?, on_thread, counted)?);
         }
@@ -290,6 +316,7 @@ impl Gateway {
         io.map(|thread| thread.thread().name().unwrap_or("io").to_owned())
             .or_else(|| self.routes.fallen_thread())
             .or_else(|| self.journal.as_ref()?.fallen_thread())
+            .or_else(|| self.quarantine.as_ref()?.has_fallen().then(|| "quarantine".to_owned()))
     }
 
     /// Stops in order: says that it is not ready, for `drain_delay`; accepts no more connections; finishes the requests in
@@ -307,6 +334,7 @@ impl Gateway {
         }
         self.stage.advance(Stage::Over);
         join_all(&mut self.io);
+        self.quarantine = None;
         let lost = self.routes.drain(deadline.saturating_duration_since(Instant::now()));
         self.close_journal();
         Stopped { lost }
@@ -327,6 +355,7 @@ impl Drop for Gateway {
         self.polls = None;
         self.stage.advance(Stage::Over);
         join_all(&mut self.io);
+        self.quarantine = None;
         self.routes.drain(Duration::ZERO);
         self.close_journal();
     }

@@ -86,6 +86,16 @@ impl Sources {
         self.sources.len()
     }
 
+    /// The source at this index of the configuration.
+    pub(super) fn at(&self, at: usize) -> Option<&Source> {
+        self.sources.get(at)
+    }
+
+    /// The source of this name, and its index.
+    pub(super) fn named(&self, name: &str) -> Option<(usize, &Source)> {
+        self.sources.iter().enumerate().find(|(_, source)| source.name == name)
+    }
+
     /// What a path leads to: its exact bytes, nothing decoded or normalized, so that no two spellings mean one source.
     pub(super) fn find(&self, path: &str) -> Result<Found<'_>, Refusal> {
         match self.by_path.at(path).map(|found| *found.value) {

@@ -205,6 +205,11 @@ impl Journal {
         Search::of_open(Arc::clone(&self.shared), Arc::clone(&self.disk))
     }
 
+    /// Whether its disk takes what is written.
+    pub(crate) fn is_well(&self) -> bool {
+        locked(&self.shared.trouble).is_none()
+    }
+
     /// As it is now.
     pub(crate) fn status(&self) -> JournalStatus {
         JournalStatus::of(&self.shared, self.max_size)

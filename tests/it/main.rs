@@ -65,6 +65,8 @@ mod polls_what_has_no_webhook;
 
 mod polls_with_tokens;
 
+mod quarantines_what_it_refuses;
+
 mod reads_compressed_bodies;
 
 mod refuses_forgeries;

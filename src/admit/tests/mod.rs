@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod again;
+
 mod constructed;
 
 mod credentials;

@@ -36,6 +36,8 @@ mod process;
 
 mod proof;
 
+mod quarantine;
+
 mod reply;
 
 mod route;
@@ -65,5 +67,6 @@ pub(super) use poll::polls;
 pub(super) use pool::{Pools, pools};
 pub(super) use preset::presets;
 pub(super) use process::process;
+pub(super) use quarantine::quarantine;
 pub(super) use route::{Surroundings, routes};
 pub(super) use source::{Sources, sources};

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{assert_mistake, config, read, read_in, text_file};
-use crate::config::{ForwardedHeader, JournalConfig, ListenConfig, ProcessConfig, RetainConfig};
+use crate::config::{ForwardedHeader, JournalConfig, ListenConfig, ProcessConfig, QuarantineConfig, RetainConfig};
 
 fn plain(address: &str) -> ListenConfig {
     address.parse::<std::net::SocketAddr>().unwrap().into()
@@ -257,4 +257,24 @@ fn an_address_has_a_quarter_of_the_connections_or_some_hundred_unless_it_is_said
     assert_eq!(gateway("max_connections = 2").max_connections_per_address, 256);
     let written = gateway("max_connections_per_address = 7\nmax_requests_per_address = 8");
     assert_eq!((written.max_connections_per_address, written.max_requests_per_address), (7, 8));
+}
+
+#[test]
+fn a_quarantine_is_there_where_a_source_is_durable_or_it_is_written() {
+    let durable = "[[source]]\nname = \"s\"\nauth = \"none\"";
+    let quarantine = config(durable).quarantine.unwrap();
+    let defaults = QuarantineConfig {
+        dir: "data/quarantine".into(),
+        max_size: 64 << 20,
+        max_events: 10_000,
+        max_age: Duration::from_hours(168),
+    };
+    assert_eq!(quarantine, defaults);
+    assert_eq!(config(&format!("{durable}\nack = \"memory\"")).quarantine, None);
+    assert_eq!(config(&format!("[quarantine]\nmax_size = \"off\"\n{durable}")).quarantine, None);
+    let written = config("[quarantine]\nmax_size = \"1MiB\"\nmax_events = 7\nmax_age = \"1h\"").quarantine.unwrap();
+    assert_eq!((written.max_size, written.max_events, written.max_age), (1 << 20, 7, Duration::from_hours(1)));
+    assert_mistake("[quarantine]\nmax_size = \"1KiB\"", 2, "no room", "\"1MiB\" or more");
+    assert_mistake("[quarantine]\nmax_events = 0", 2, "out of bounds", "from 1 to");
+    assert_mistake("[quarantine]\nage = \"1d\"", 2, "unknown key", "max_age");
 }

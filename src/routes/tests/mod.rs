@@ -71,6 +71,7 @@ fn pool(name: &str) -> PoolConfig {
 pub(in crate::routes) fn config(routes: Vec<RouteConfig>) -> Config {
     Config {
         polls: Vec::new(),
+        quarantine: None,
         warnings: Vec::new(),
         process: ProcessConfig::default(),
         gateway: GatewayConfig {
