@@ -17,8 +17,8 @@
 //! What is not signed in that order (a form sorted by its fields, a signature in the body) or not by a MAC waits for the end
 //! of the body and allocates.
 //!
-//! Runs on the io thread of the connection. Nothing else here allocates for a source of up to two secrets, a header of up to two
-//! signatures and a credential of up to 96 bytes; nothing looks at a clock (the caller passes `now`); and no comparison with
+//! Runs on the io thread of the connection. Nothing else here allocates for a header of up to two signatures, up to four pieces
+//! that are signed before or after the body, a body of up to 128 KiB and a credential of up to 96 bytes; nothing looks at a clock (the caller passes `now`); and no comparison with
 //! a secret takes a time that tells how much of it was right.
 //!
 //! What was refused and kept is judged once more by the same code ([`Leniency`]).
@@ -129,8 +129,8 @@ impl Admission {
         Ok(Self { proof, credentials: Credentials::new(auth)?, verify_tokens })
     }
 
-    /// Decides all that needs no body, by the secrets that count now. Every kind of proof that the source asks for must be there. `tenant` is the segment of
-    /// the path that chooses among the secrets of tenants.
+    /// Decides all that needs no body, by the secrets that count now. Every kind of proof that the source asks for must be
+    /// there. `tenant` is the segment of the path that chooses among the secrets of tenants.
     pub(crate) fn head<'a>(
         &'a self,
         parts: &'a Parts,

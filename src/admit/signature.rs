@@ -1,6 +1,6 @@
 //! One request against one signature scheme: what is signed goes through the MAC of every secret, in the scheme's order.
 //!
-//! Most schemes sign the body and what the head has; their bodies are hashed as they are, here. What must see the whole
+//! Most schemes sign the body and what the head has; their bodies are hashed as they came, here. What must see the whole
 //! body first (a signature in it, its fields in another order, a public key) waits for its end, in `whole`.
 
 use std::time::SystemTime;
@@ -195,7 +195,7 @@ pub(super) struct OpenSignature<'a> {
     /// The MACs of a long body, as far as it is `hashed`.
     begun: Option<Box<[Mac]>>,
     hashed: usize,
-    offered: SmallVec<[Tag; 1]>,
+    offered: SmallVec<[Tag; 2]>,
     before_body: SmallVec<[&'a [u8]; 4]>,
     after_body: SmallVec<[&'a [u8]; 4]>,
 }
@@ -238,9 +238,9 @@ impl OpenSignature<'_> {
 const HASHED_AT_ONCE: usize = 128 << 10;
 
 /// Those of the texts that are MACs of the scheme, at least one.
-pub(super) fn tags(texts: &[&[u8]], scheme: &Scheme) -> Result<SmallVec<[Tag; 1]>, Refusal> {
+pub(super) fn tags(texts: &[&[u8]], scheme: &Scheme) -> Result<SmallVec<[Tag; 2]>, Refusal> {
     let decoded = texts.iter().filter_map(|text| Tag::decode(text, scheme.encoding, scheme.algorithm));
-    let tags: SmallVec<[Tag; 1]> = decoded.collect();
+    let tags: SmallVec<[Tag; 2]> = decoded.collect();
     if tags.is_empty() { Err(Refusal::MalformedSignature) } else { Ok(tags) }
 }
 

@@ -11,9 +11,10 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use serde::{Deserialize, Serialize};
 
+use super::carried::Carried;
 use super::dead_letters::{Remove, Retry};
 use super::table::Table;
-use super::visible::{visible, visible_lines};
+use super::visible::visible;
 use super::{ConfigFile, output};
 use crate::config::Config;
 
@@ -208,19 +209,14 @@ impl Letter {
                 if attempt.detail.is_empty() { String::new() } else { format!(": {}", visible(&attempt.detail)) };
             let _ = writeln!(page, "{}  attempt {number}: {}{detail}", attempt.at, visible(&attempt.outcome));
         }
-        let _ = writeln!(page, "\n{} {}", visible(&self.method), visible(&self.target));
-        for (name, value) in &self.headers {
-            let _ = writeln!(page, "{}: {}", visible(name), visible(value));
-        }
-        match (&self.body, &self.body_base64) {
-            (Some(body), _) => {
-                let _ = writeln!(page, "\n{}", visible_lines(body));
-            }
-            (None, Some(base64)) => {
-                let _ = writeln!(page, "\nThe body is no text; here it is in base64:\n{}", visible(base64));
-            }
-            (None, None) => {}
-        }
+        let carried = Carried {
+            method: &self.method,
+            target: &self.target,
+            headers: &self.headers,
+            body: self.body.as_deref(),
+            body_base64: self.body_base64.as_deref(),
+        };
+        carried.write(&mut page);
         page
     }
 }

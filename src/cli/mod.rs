@@ -9,6 +9,8 @@
 
 mod admin;
 
+mod carried;
+
 mod check;
 
 mod client;

@@ -11,10 +11,11 @@ use http::Method;
 use serde::Deserialize;
 
 use super::admin::Admin;
+use super::carried::Carried;
 use super::client::encoded;
 use super::output;
 use super::table::Table;
-use super::visible::{visible, visible_lines};
+use super::visible::visible;
 use crate::quarantine::{Dropped, Verdict};
 
 /// Options of `hookgate quarantine`.
@@ -302,19 +303,14 @@ impl Whole {
         // Writing to a string cannot fail.
         let _ = writeln!(page, "{} of {}, refused for {}", visible(id), visible(source), visible(reason));
         let _ = writeln!(page, "received {} from {}", visible(received), visible(address));
-        let _ = writeln!(page, "\n{} {}", visible(&self.method), visible(&self.target));
-        for (name, value) in &self.headers {
-            let _ = writeln!(page, "{}: {}", visible(name), visible(value));
-        }
-        match (&self.body, &self.body_base64) {
-            (Some(body), _) => {
-                let _ = writeln!(page, "\n{}", visible_lines(body));
-            }
-            (None, Some(base64)) => {
-                let _ = writeln!(page, "\nThe body is no text; here it is in base64:\n{}", visible(base64));
-            }
-            (None, None) => {}
-        }
+        let carried = Carried {
+            method: &self.method,
+            target: &self.target,
+            headers: &self.headers,
+            body: self.body.as_deref(),
+            body_base64: self.body_base64.as_deref(),
+        };
+        carried.write(&mut page);
         page
     }
 }

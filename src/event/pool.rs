@@ -12,7 +12,7 @@ use super::budget::Budget;
 use super::id::IdSource;
 use super::record::{Event, EventMeta, Found, Piece, Record, Span};
 
-/// Buffers a thread keeps for reuse.
+/// Buffers a thread keeps for reuse; besides, as many may be on their way back until it takes the next.
 const BUFFERS_KEPT: usize = 512;
 
 /// Buffers made before the first request.
@@ -80,8 +80,11 @@ impl RecordPool {
     /// An empty draft. Allocates only when every buffer is out.
     pub(crate) fn draft(&self) -> Draft {
         let mut at_hand = self.at_hand.borrow_mut();
-        let room = BUFFERS_KEPT - at_hand.len();
-        at_hand.extend(self.free.try_iter().take(room));
+        for buffer in self.free.try_iter() {
+            if at_hand.len() < BUFFERS_KEPT {
+                at_hand.push(buffer);
+            }
+        }
         self.draft_in(at_hand.pop().unwrap_or_else(|| Vec::with_capacity(BUFFER_BYTES)))
     }
 

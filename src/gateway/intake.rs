@@ -113,6 +113,13 @@ struct Unproven<'r> {
     received: SystemTime,
 }
 
+/// What the body of such a request is read for, and how much of it.
+struct Reading<'r> {
+    keeper: Option<&'r Quarantine>,
+    may_shake_hands: bool,
+    most: usize,
+}
+
 /// Bytes of the largest body that is read of a sender who has not proven anything, in search of a handshake.
 const UNPROVEN_BODY_MAX: usize = 16 * 1024;
 
@@ -172,7 +179,10 @@ impl Intake {
         let proof = source.admission.head(head, asked.tenant, now);
         if let Err(refusal) = proof {
             let unproven = Unproven { at, source, asked, refusal, client, received: now };
-            return Box::pin(self.look_into_unproven(unproven, body)).await;
+            return match self.reading_of(&unproven) {
+                Some(reading) => Box::pin(self.look_into_unproven(unproven, reading, body)).await,
+                None => Err(refusal),
+            };
         }
         let mut proof = proof?;
         if source.ack == Ack::Durable && self.routes.borrow().is_refused(at) {
@@ -238,19 +248,14 @@ impl Intake {
 
     /// Some providers do not sign their handshakes, which then have to be told by a small body; and some of what is refused is
     /// kept, for which its body must be read.
-    async fn look_into_unproven(&self, unproven: Unproven<'_>, body: PendingBody<'_>) -> Result<Taken, Refusal> {
+    async fn look_into_unproven(
+        &self,
+        unproven: Unproven<'_>,
+        reading: Reading<'_>,
+        body: PendingBody<'_>,
+    ) -> Result<Taken, Refusal> {
         let Unproven { at, source, asked, refusal, client, received } = unproven;
-        let may_shake_hands = source.handshakes.may_be_in_unproven_body(&asked.head.method);
-        let keeper = self.keeper(source, refusal).filter(|keeper| {
-            // A sender that waits to be told to continue is told why not instead.
-            !asked.head.headers.contains_key(EXPECT) && keeper.would_take(at, client, 0)
-        });
-        let most = match keeper {
-            Some(_) => UNREAD_KEPT_MAX,
-            None if may_shake_hands => UNPROVEN_BODY_MAX,
-            None => return Err(refusal),
-        };
-        let most = most.min(source.max_body);
+        let Reading { keeper, may_shake_hands, most } = reading;
         let mut draft = self.records.draft();
         let read = match body.check_length(most) {
             Ok(()) => body.read(most, &mut draft, (&self.clients, &source.share), |_| {}).await,
@@ -276,6 +281,22 @@ impl Intake {
             keeper.keep(at, refusal, (client, received), asked.head, draft);
         }
         Err(refusal)
+    }
+
+    /// What its body is read for, if for anything.
+    fn reading_of(&self, unproven: &Unproven<'_>) -> Option<Reading<'_>> {
+        let Unproven { at, source, asked, refusal, client, .. } = unproven;
+        let may_shake_hands = source.handshakes.may_be_in_unproven_body(&asked.head.method);
+        let keeper = self.keeper(source, *refusal).filter(|keeper| {
+            // A sender that waits to be told to continue is told why not instead.
+            !asked.head.headers.contains_key(EXPECT) && keeper.would_take(*at, *client, 0)
+        });
+        let most = match keeper {
+            Some(_) => UNREAD_KEPT_MAX,
+            None if may_shake_hands => UNPROVEN_BODY_MAX,
+            None => return None,
+        };
+        Some(Reading { keeper, may_shake_hands, most: most.min(source.max_body) })
     }
 
     /// Where what is refused for this is kept, if it is.

@@ -171,10 +171,9 @@ impl Warden {
     }
 
     fn forget(&mut self, which: Which, dry_run: bool) -> Dropped {
-        let known: Vec<String> = self.store.list(None).into_iter().map(|summary| summary.id).collect();
         let mut dropped = Dropped::default();
         for id in self.ids_of(which) {
-            let is_there = if dry_run { known.contains(&id) } else { self.store.remove(&id).is_some() };
+            let is_there = if dry_run { self.store.has(&id) } else { self.store.remove(&id).is_some() };
             if is_there {
                 dropped.dropped += 1;
             } else {

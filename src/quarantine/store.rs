@@ -101,6 +101,11 @@ impl Store {
         all
     }
 
+    /// Whether this one is kept.
+    pub(crate) fn has(&self, id: &str) -> bool {
+        self.find(id).is_some()
+    }
+
     /// One of them. `None` if it is not there, or cannot be read any more.
     pub(crate) fn read(&self, id: &str) -> Option<Entry> {
         let summary = self.find(id)?;

@@ -5,6 +5,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use crate::processor::{Message, read_message};
+
 /// One on a free port that remembers what it was asked.
 #[derive(Clone)]
 pub struct Api {
@@ -113,21 +115,8 @@ pub fn records(numbers: impl Iterator<Item = usize>) -> String {
 }
 
 fn read(reader: &mut impl BufRead) -> Option<Asked> {
-    let mut line = String::new();
-    if reader.read_line(&mut line).ok()? == 0 {
-        return None;
-    }
-    let mut words = line.split(' ');
+    let Message { first_line, headers, body } = read_message(reader)?;
+    let mut words = first_line.split(' ');
     let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
-    let mut headers = Vec::new();
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        let Some((name, value)) = line.trim_end().split_once(": ") else { break };
-        headers.push((name.to_lowercase(), value.to_owned()));
-    }
-    let length = headers.iter().find(|(name, _)| name == "content-length").map_or(0, |(_, text)| text.parse().unwrap());
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
     Some(Asked { method, target, headers, body: String::from_utf8(body).unwrap() })
 }

@@ -150,8 +150,22 @@ pub fn answer(status: u16, headers: &[(&str, &str)]) -> Vec<u8> {
 }
 
 fn read_request(reader: &mut impl BufRead) -> Option<Received> {
-    let mut line = String::new();
-    if reader.read_line(&mut line).ok()? == 0 {
+    let Message { headers, body, .. } = read_message(reader)?;
+    Some(Received { headers, body })
+}
+
+/// A request as it came.
+pub struct Message {
+    pub first_line: String,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+/// The next request of a connection; `None` at its end.
+pub fn read_message(reader: &mut impl BufRead) -> Option<Message> {
+    let mut first_line = String::new();
+    if reader.read_line(&mut first_line).ok()? == 0 {
         return None;
     }
     let mut headers = Vec::new();
@@ -164,5 +178,5 @@ fn read_request(reader: &mut impl BufRead) -> Option<Received> {
     let length = headers.iter().find(|(name, _)| name == "content-length").map_or(0, |(_, text)| text.parse().unwrap());
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some(Received { headers, body })
+    Some(Message { first_line, headers, body })
 }

@@ -10,6 +10,17 @@ use crate::processor::Processor;
 
 const BODY: &[u8] = br#"{"type":"paid","id":"evt_1"}"#;
 
+/// A source with two tenants.
+const SHOP: &str = r#"
+    [[source]]
+    name = "shop"
+    path = "/hooks/{tenant}"
+    hmac = { header = "X-Signature" }
+    tenants = { acme = { file = "acme" }, globex = { file = "globex" } }
+    event_type = { path = "tenant", append = "/type" }
+    delivery_id = { json = "/id" }
+"#;
+
 fn signature(secret: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(BODY);
@@ -21,13 +32,7 @@ fn the_path_chooses_the_secret_the_route_and_the_window_of_ids() {
     let processor = Processor::start();
     let config = format!(
         r#"
-        [[source]]
-        name = "shop"
-        path = "/hooks/{{tenant}}"
-        hmac = {{ header = "X-Signature" }}
-        tenants = {{ acme = {{ file = "acme" }}, globex = {{ file = "globex" }} }}
-        event_type = {{ path = "tenant", append = "/type" }}
-        delivery_id = {{ json = "/id" }}
+        {SHOP}
         [[route]]
         name = "acme"
         from = {{ source = "shop", types = ["acme.*"] }}
@@ -67,13 +72,7 @@ fn a_poll_fills_the_gaps_of_one_tenant() {
     let processor = Processor::start();
     let config = format!(
         r#"
-        [[source]]
-        name = "shop"
-        path = "/hooks/{{tenant}}"
-        hmac = {{ header = "X-Signature" }}
-        tenants = {{ acme = {{ file = "acme" }}, globex = {{ file = "globex" }} }}
-        event_type = {{ path = "tenant", append = "/type" }}
-        delivery_id = {{ json = "/id" }}
+        {SHOP}
         [[poll]]
         name = "gaps"
         fills = "shop"

@@ -9,7 +9,8 @@ use crate::signing;
 /// Requests at once: what a wake or a sync costs is shared by those that come together.
 const CONNECTIONS: usize = 32;
 
-const TURNS: usize = 50;
+/// Enough that a moment in which the machine is busy with something else, and batches are small, does not decide.
+const TURNS: usize = 200;
 
 /// System calls a request: those of the io thread, and of all threads together. Of the io thread's, one reads, one writes, and
 /// looking for what is ready is shared; a batch of the journal costs a dozen, however many events it has. One that is exceeded is a regression, or a decision to be taken and written down here.
