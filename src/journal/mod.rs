@@ -19,7 +19,11 @@ mod disk;
 
 mod error;
 
+mod id_hash;
+
 mod ids;
+
+mod index;
 
 mod inspect;
 
