@@ -16,12 +16,15 @@ use super::segment::Link;
 use crate::event::Sequence;
 use crate::failpoint;
 
-const HEADER: usize = 8 + 4 + 4 + 16 + 16 + 8 + 8 + 8 + 4 + 4;
+const HEADER: usize = 8 + 4 + 4 + 16 + 16 + 8 + 8 + 8 + 8;
 
 const ENTRY: usize = 32;
 
 /// The highest bit of an entry's source: the event was appended again, to wait for an attempt.
 const PARKED: u16 = 1 << 15;
+
+/// Of the last number of an entry: when it was received, in milliseconds since 1970.
+const TIME: u64 = (1 << 48) - 1;
 
 /// A page that grows with its segment.
 #[derive(Debug, Default)]
@@ -77,27 +80,30 @@ impl Draft {
         (configured, source): (Option<usize>, &str),
         received: SystemTime,
     ) {
-        let source = self.number(configured, source);
-        let entry = source.and_then(|source| self.entry(id, spot, source, received));
-        match entry {
-            Some(entry) => self.bytes.extend_from_slice(&entry),
-            None => self.unfit = true,
+        if self.try_push(id, spot, (configured, source), received).is_none() {
+            self.unfit = true;
         }
     }
 
-    fn entry(&self, id: IdHash, spot: Spot, source: u16, received: SystemTime) -> Option<[u8; ENTRY]> {
+    fn try_push(
+        &mut self,
+        id: IdHash,
+        spot: Spot,
+        (configured, source): (Option<usize>, &str),
+        received: SystemTime,
+    ) -> Option<()> {
+        let source = self.number(configured, source)?;
         let behind = u32::try_from(spot.sequence.0.checked_sub(self.first.0)?).ok()?;
         let block = u32::try_from(spot.offset / BLOCK as u64).ok()?;
         let received_ms = received.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
         let parked = if spot.parked { PARKED } else { 0 };
-        let mut entry = [0; ENTRY];
-        let mut rest = entry.as_mut_slice();
-        put(&mut rest, &id.to_bytes())?;
-        put(&mut rest, &behind.to_le_bytes())?;
-        put(&mut rest, &block.to_le_bytes())?;
-        put(&mut rest, received_ms.to_le_bytes().get(..6)?)?;
-        put(&mut rest, &(source | parked).to_le_bytes())?;
-        Some(entry)
+        // One number, of which the low six bytes are the time.
+        let received_and_source = (received_ms & TIME) | u64::from(source | parked) << TIME.count_ones();
+        self.bytes.extend_from_slice(&id.to_bytes());
+        self.bytes.extend_from_slice(&behind.to_le_bytes());
+        self.bytes.extend_from_slice(&block.to_le_bytes());
+        self.bytes.extend_from_slice(&received_and_source.to_le_bytes());
+        Some(())
     }
 
     fn number(&mut self, configured: Option<usize>, source: &str) -> Option<u16> {
@@ -127,16 +133,17 @@ impl Draft {
             return None;
         }
         let entries = u32::try_from(self.bytes.len().checked_sub(HEADER)? / ENTRY).ok()?;
-        let mut header = self.bytes.get_mut(..HEADER)?;
-        put(&mut header, &INDEX_MAGIC)?;
-        put(&mut header, &VERSION.to_le_bytes())?;
-        put(&mut header, &entries.to_le_bytes())?;
-        put(&mut header, &key.0)?;
-        put(&mut header, &link.id)?;
-        put(&mut header, &link.first.0.to_le_bytes())?;
-        put(&mut header, &link.end.0.to_le_bytes())?;
-        put(&mut header, &link.sealed_at.to_le_bytes())?;
-        put(&mut header, &(self.sources.len() as u32).to_le_bytes())?;
+        let mut header = Vec::with_capacity(HEADER);
+        header.extend_from_slice(&INDEX_MAGIC);
+        header.extend_from_slice(&VERSION.to_le_bytes());
+        header.extend_from_slice(&entries.to_le_bytes());
+        header.extend_from_slice(&key.0);
+        header.extend_from_slice(&link.id);
+        header.extend_from_slice(&link.first.0.to_le_bytes());
+        header.extend_from_slice(&link.end.0.to_le_bytes());
+        header.extend_from_slice(&link.sealed_at.to_le_bytes());
+        header.extend_from_slice(&(self.sources.len() as u64).to_le_bytes());
+        self.bytes.get_mut(..HEADER)?.copy_from_slice(&header);
         for source in &self.sources {
             self.bytes.extend_from_slice(&u16::try_from(source.len()).ok()?.to_le_bytes());
             self.bytes.extend_from_slice(source.as_bytes());
@@ -218,8 +225,7 @@ impl Page {
         let id: SegmentId = take(&mut rest)?;
         let [first, end, sealed_at] = [take(&mut rest)?, take(&mut rest)?, take(&mut rest)?].map(u64::from_le_bytes);
         let described = Link { first: Sequence(first), id, sealed_at, end: Sequence(end) };
-        let count = u32::from_le_bytes(take(&mut rest)?);
-        let _reserved: [u8; 4] = take(&mut rest)?;
+        let count = u64::from_le_bytes(take(&mut rest)?);
         if !is_ours || described != *link {
             return None;
         }
@@ -255,15 +261,15 @@ impl Page {
         let id = IdHash::from_bytes(take(&mut rest)?);
         let behind = u32::from_le_bytes(take(&mut rest)?);
         let block = u32::from_le_bytes(take(&mut rest)?);
-        let [a, b, c, d, e, f] = take(&mut rest)?;
-        let source = u16::from_le_bytes(take(&mut rest)?);
+        let received_and_source = u64::from_le_bytes(take(&mut rest)?);
+        let source = (received_and_source >> TIME.count_ones()) as u16;
         Some(Entry {
             id,
             sequence: self.first.plus(u64::from(behind)),
             offset: u64::from(block) * BLOCK as u64,
             source: usize::from(source & !PARKED),
             parked: source & PARKED != 0,
-            received: UNIX_EPOCH + Duration::from_millis(u64::from_le_bytes([a, b, c, d, e, f, 0, 0])),
+            received: UNIX_EPOCH + Duration::from_millis(received_and_source & TIME),
         })
     }
 
@@ -275,13 +281,6 @@ impl Page {
         offsets.dedup();
         offsets
     }
-}
-
-fn put(to: &mut &mut [u8], bytes: &[u8]) -> Option<()> {
-    let (filled, rest) = std::mem::take(to).split_at_mut_checked(bytes.len())?;
-    filled.copy_from_slice(bytes);
-    *to = rest;
-    Some(())
 }
 
 fn take<const N: usize>(from: &mut &[u8]) -> Option<[u8; N]> {

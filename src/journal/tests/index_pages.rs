@@ -97,7 +97,7 @@ fn the_page_of_the_segment_that_is_gone_on_with_tells_of_what_was_before() {
 fn an_event_is_found_with_pages_and_without_and_so_is_one_that_is_only_parked() {
     let (disk, pages) = written();
     let mut journal = Driven::open_with(&disk, &roomy()).unwrap();
-    let place = journal.park("billing", &[1000], Some(1))[0].clone().unwrap();
+    let place = journal.park("billing", &[1000], Some(1))[0].unwrap();
     for number in EVENTS..2 * EVENTS {
         journal.submit(&[number], true);
     }
