@@ -25,7 +25,8 @@ impl ConfigText<'_> {
     pub(crate) fn write(&self, dir: &Path) -> anyhow::Result<PathBuf> {
         let Self { listen, io_threads, ack, secret, processors, ids } = self;
         let mut text = format!(
-            "[gateway]\nlisten = \"{listen}\"\nio_threads = {io_threads}\nadmin = \"off\"\n\n\
+            "[gateway]\nlisten = \"{listen}\"\nio_threads = {io_threads}\nadmin = \"off\"\n\
+             max_connections = 30000\nmax_connections_per_address = 30000\n\n\
              [journal]\ndir = \"data\"\nretain = {{ age = \"0s\", size = \"1GiB\" }}\n\n\
              [[source]]\nname = \"github\"\npreset = \"github\"\nsecret = {{ file = \"secret\" }}\nack = \"{ack}\"\n"
         );
