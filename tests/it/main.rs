@@ -43,6 +43,8 @@ mod gives_up_privileges;
 
 mod guards_its_admin_address;
 
+mod is_not_confused;
+
 mod isolates_a_slow_route;
 
 mod keeps_its_limits;
