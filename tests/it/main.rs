@@ -25,6 +25,8 @@ mod signing;
 
 mod admits_credentials;
 
+mod agrees_with_published_tests;
+
 mod answers_each_source_in_its_way;
 
 mod calls_handlers_of_the_embedding_program;
@@ -70,6 +72,8 @@ mod polls_with_tokens;
 mod quarantines_what_it_refuses;
 
 mod reads_compressed_bodies;
+
+mod refuses_changed_requests;
 
 mod refuses_forgeries;
 
