@@ -1,11 +1,10 @@
 //! The same of HTTP/2, where frames say where a body ends, and a head is a list of names and values that may be anything.
 
-use super::{config, delivered_since};
+use super::{delivered_since, start_encrypted};
 use crate::encrypted::{
     Authority, CONTINUATION, END_HEADERS, END_STREAM, Frames, GOAWAY, HEADERS, PING, POST, PRIORITY, RST_STREAM,
     SETTINGS, frame,
 };
-use crate::gateway::Gateway;
 use crate::processor::Processor;
 
 const DATA: u8 = 0;
@@ -40,8 +39,7 @@ const SECOND: u32 = 101;
 fn by_frames_and_fields() {
     let processor = Processor::start();
     let authority = Authority::new();
-    let keys = "tls = { cert = \"a.pem\", key = \"a.key\" }";
-    let gateway = Gateway::start_listening(keys, &config(&processor), |dir| authority.write(dir, "a", "localhost"));
+    let gateway = start_encrypted(&authority, &processor);
     let rows = [fields(), pseudo_fields(), hosts(), lengths(), trailers(), streams(), frames()].concat();
     let mut wrong = Vec::new();
     for (name, bytes, expected) in rows {

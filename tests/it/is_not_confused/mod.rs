@@ -11,6 +11,8 @@ mod row;
 
 mod targets;
 
+use crate::client::Client;
+use crate::encrypted::{self, Authority};
 use crate::gateway::Gateway;
 use crate::processor::Processor;
 use row::{Row, Then};
@@ -71,26 +73,52 @@ fn the_preface_of_http_2_begins_nothing_in_the_clear() {
     assert_eq!(delivered_since(0, &gateway, &processor), ["honest"]);
 }
 
+/// How a row is sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    AtOnce,
+    ByteByByte,
+    Encrypted,
+}
+
 /// All rows that come out wrong are told at once.
 fn all_come_out_right(rows: &[Row]) {
     let processor = Processor::start();
-    let gateway = Gateway::start(&config(&processor));
     let mut wrong = Vec::new();
+    let gateway = Gateway::start(&config(&processor));
     for row in rows {
-        wrong.extend(comes_out_wrong(&gateway, &processor, row, false));
+        wrong.extend(comes_out_wrong(&gateway, &processor, gateway.client(), row, Way::AtOnce));
         if row.bytes.len() < FEW_BYTES {
-            wrong.extend(comes_out_wrong(&gateway, &processor, row, true));
+            wrong.extend(comes_out_wrong(&gateway, &processor, gateway.client(), row, Way::ByteByByte));
         }
+    }
+
+    let authority = Authority::new();
+    let processor = Processor::start();
+    let gateway = start_encrypted(&authority, &processor);
+    for row in rows {
+        let client = encrypted::client(gateway.address, authority.client(&[]));
+        wrong.extend(comes_out_wrong(&gateway, &processor, client, row, Way::Encrypted));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What comes of a row and of what follows it, sent at once or byte by byte, if it is not what must come of it.
-fn comes_out_wrong(gateway: &Gateway, processor: &Processor, row: &Row, drips: bool) -> Option<String> {
+fn start_encrypted(authority: &Authority, processor: &Processor) -> Gateway {
+    let keys = "tls = { cert = \"a.pem\", key = \"a.key\" }";
+    Gateway::start_listening(keys, &config(processor), |dir| authority.write(dir, "a", "localhost"))
+}
+
+/// What comes of a row and of what follows it, if it is not what must come of it.
+fn comes_out_wrong(
+    gateway: &Gateway,
+    processor: &Processor,
+    mut client: Client,
+    row: &Row,
+    way: Way,
+) -> Option<String> {
     let before = processor.received().len();
-    let mut client = gateway.client();
     let bytes = [&row.bytes, SECOND].concat();
-    bytes.chunks(if drips { 1 } else { bytes.len() }).for_each(|part| client.send(part));
+    bytes.chunks(if way == Way::ByteByByte { 1 } else { bytes.len() }).for_each(|part| client.send(part));
     let goes_on = row.then == Then::GoesOn;
     let mut answers = row.answers.clone();
     answers.extend(goes_on.then_some(202));
@@ -106,12 +134,19 @@ fn comes_out_wrong(gateway: &Gateway, processor: &Processor, row: &Row, drips: b
     bodies.sort_unstable();
 
     // A body that was refused and had not come by then is not waited for.
-    let may_close =
-        drips && row.delivered.is_empty() && !came.is_empty() && answers.starts_with(&came) && delivered.is_empty();
+    let may_close = way == Way::ByteByByte
+        && row.delivered.is_empty()
+        && delivered.is_empty()
+        && !came.is_empty()
+        && answers.starts_with(&came);
     if may_close || (came == answers && delivered == bodies) {
         return None;
     }
-    let how = if drips { ", byte by byte" } else { "" };
+    let how = match way {
+        Way::AtOnce => "",
+        Way::ByteByByte => ", byte by byte",
+        Way::Encrypted => ", encrypted",
+    };
     Some(format!("{}{how}: answered with {came:?} for {answers:?}, and {delivered:?} delivered", row.name))
 }
 
