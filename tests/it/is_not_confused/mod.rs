@@ -116,6 +116,8 @@ fn comes_out_wrong(
     row: &Row,
     way: Way,
 ) -> Option<String> {
+    // Shown if an answer that must come does not.
+    println!("{}", row.name);
     let before = processor.received().len();
     let bytes = [&row.bytes, SECOND].concat();
     bytes.chunks(if way == Way::ByteByByte { 1 } else { bytes.len() }).for_each(|part| client.send(part));
