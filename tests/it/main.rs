@@ -25,6 +25,8 @@ mod signing;
 
 mod admits_credentials;
 
+mod agrees_with_published_tests;
+
 mod answers_each_source_in_its_way;
 
 mod calls_handlers_of_the_embedding_program;
@@ -42,6 +44,8 @@ mod follows_events;
 mod gives_up_privileges;
 
 mod guards_its_admin_address;
+
+mod is_not_confused;
 
 mod isolates_a_slow_route;
 
@@ -68,6 +72,8 @@ mod polls_with_tokens;
 mod quarantines_what_it_refuses;
 
 mod reads_compressed_bodies;
+
+mod refuses_changed_requests;
 
 mod refuses_forgeries;
 
