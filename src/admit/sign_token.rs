@@ -3,7 +3,6 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use data_encoding::{BASE64, BASE64URL_NOPAD};
-use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -54,8 +53,7 @@ impl TokenSigner {
             }
             SenderKey::Private(key) => BASE64URL_NOPAD.encode(&key.sign(message.as_bytes())),
         };
-        let scheme = if self.scheme.header == AUTHORIZATION { "Bearer " } else { "" };
-        let value = HeaderValue::from_str(&format!("{scheme}{message}.{signature}")).ok()?;
+        let value = HeaderValue::from_str(&format!("{message}.{signature}")).ok()?;
         Some((self.scheme.header.clone(), value))
     }
 }
