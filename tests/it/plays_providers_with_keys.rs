@@ -86,12 +86,14 @@ fn what_a_private_key_or_a_token_proves_is_accepted_and_not_what_another_does() 
         let payload =
             r#"{"type":"a.b","Type":"Notification","MessageId":"1","Message":"m","Timestamp":"t","TopicArn":"a"}"#;
         std::fs::write(dir.join("payload.json"), payload).unwrap();
+        std::fs::write(dir.join("batch.json"), format!("[{payload}]")).unwrap();
     });
     for (name, preset, ..) in &sources {
+        let payload = if *preset == "sendgrid" { "batch.json" } else { "payload.json" };
         let url = format!("http://{}/hooks/{name}", gateway.address);
         let send = |key: &str| {
             let key = format!("{name}.{key}");
-            let post = ["send", "--preset", preset, "--key-id", "k", "--secret-file", &key, "payload.json", &url];
+            let post = ["send", "--preset", preset, "--key-id", "k", "--secret-file", &key, payload, &url];
             hookgate(gateway.dir(), &post)
         };
         let sent = send("sender");
