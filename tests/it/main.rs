@@ -65,6 +65,10 @@ mod parks_what_fails;
 
 mod plays_handshakes;
 
+mod plays_providers_with_keys;
+
+mod polls_in_each_apis_way;
+
 mod polls_what_has_no_webhook;
 
 mod polls_with_tokens;
