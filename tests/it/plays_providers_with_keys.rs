@@ -13,6 +13,9 @@ use crate::gateway::{Gateway, SECRET};
 /// What the source and its sender have, in this order.
 type Keys = (String, String);
 
+/// A source, the preset it is of, and what makes keys for it.
+type Keyed = (String, &'static str, fn() -> Keys);
+
 /// Every preset that `send_is_accepted_with_the_right_secret_and_not_with_another` leaves out.
 fn others() -> impl Iterator<Item = &'static Preset> {
     let texts = playable();
@@ -41,9 +44,8 @@ fn p256() -> Keys {
     generated(&rcgen::PKCS_ECDSA_P256_SHA256)
 }
 
-/// A source, the preset it is of, and what makes keys for it.
-fn sources() -> Vec<(String, &'static str, fn() -> Keys)> {
-    let mut sources: Vec<(String, &'static str, fn() -> Keys)> = Vec::new();
+fn sources() -> Vec<Keyed> {
+    let mut sources: Vec<Keyed> = Vec::new();
     for preset in others() {
         let make: fn() -> Keys = match &preset.proof {
             Proof::Own => continue,
@@ -91,14 +93,14 @@ fn what_a_private_key_or_a_token_proves_is_accepted_and_not_what_another_does() 
     for (name, preset, ..) in &sources {
         let payload = if *preset == "sendgrid" { "batch.json" } else { "payload.json" };
         let url = format!("http://{}/hooks/{name}", gateway.address);
-        let send = |key: &str| {
+        let play = |key: &str| {
             let key = format!("{name}.{key}");
             let post = ["send", "--preset", preset, "--key-id", "k", "--secret-file", &key, payload, &url];
             hookgate(gateway.dir(), &post)
         };
-        let sent = send("sender");
+        let sent = play("sender");
         assert_eq!(sent.code, Some(0), "{name}: {}{}", sent.err, sent.out);
-        let sent = send("other");
+        let sent = play("other");
         assert_eq!(sent.code, Some(1), "{name}");
         assert!(sent.out.contains("wrong_signature") || sent.out.contains("wrong_credentials"), "{name}: {}", sent.out);
     }
