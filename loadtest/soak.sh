@@ -4,7 +4,7 @@
 #
 #   loadtest/soak.sh [MINUTES] [DIRECTORY]
 #
-# Needs target/release/hookgate and target/release/loadtest. As root the journal lies on an ext4 of its own, of 512 MiB, which
+# Needs target/release/hookgate and target/release/loadtest (or $HOOKGATE and $LOADTEST). As root the journal lies on an ext4 of its own, of 512 MiB, which
 # is what is filled; otherwise no disk is filled. slowhttptest is used if it is installed. Exits 0 only if nothing that was acknowledged was lost and
 # nothing grew.
 set -euo pipefail
@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 MINUTES=${1:-30}
 BASE=$(mktemp -d "${2:-.}/.soak-XXXXXX")
 BASE=$(cd "$BASE" && pwd)
-HOOKGATE=target/release/hookgate LOADTEST=target/release/loadtest
+HOOKGATE=${HOOKGATE:-target/release/hookgate} LOADTEST=${LOADTEST:-target/release/loadtest}
 PORT=18480 ADMIN=18481
 URL=http://127.0.0.1:$PORT/hooks/github
 END=$(($(date +%s) + MINUTES * 60))
