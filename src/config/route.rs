@@ -181,6 +181,10 @@ pub struct HttpSink {
     pub timeout: Duration,
     /// For connecting, TLS included.
     pub connect_timeout: Duration,
+    /// Refuse addresses that are within a network rather than on the internet.
+    pub deny_private: bool,
+    /// Those that are reached all the same.
+    pub allow: Vec<ipnet::IpNet>,
 }
 
 /// The value of a configured header: text, or a secret.

@@ -60,6 +60,8 @@ pub(super) fn http(url: &str) -> HttpConfig {
         sign: Vec::new(),
         timeout: Duration::from_secs(20),
         connect_timeout: Duration::from_secs(20),
+        deny_private: false,
+        allow: Vec::new(),
     }
 }
 

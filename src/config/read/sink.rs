@@ -7,6 +7,7 @@ use http::{HeaderName, Uri, header};
 
 use super::auth::user;
 use super::secret::{header_secret, secret, signing_keys};
+use super::senders::networks;
 use crate::config::node::Node;
 use crate::config::table::Table;
 use crate::config::{FileSink, Fill, HttpAuth, HttpSink, HttpTls, KeyForm, SinkConfig};
@@ -53,8 +54,10 @@ fn http(mut table: Table<'_>, url_node: &Node<'_>) -> Option<HttpSink> {
     let form = KeyForm::Base64 { prefix: "whsec_".to_owned() };
     let sign = table.get("sign").map(|node| signing_keys(node, &form)).unwrap_or_default();
     let server = server(&mut table, url_node);
+    let deny_private = table.get("deny_private").and_then(|node| node.flag()).unwrap_or(false);
+    let allow = table.get("allow").map(networks).unwrap_or_default();
     table.finish();
-    Some(HttpSink { sign, ..server? })
+    Some(HttpSink { sign, deny_private, allow, ..server? })
 }
 
 /// Whom requests go to: the keys beside its URL.
@@ -82,6 +85,8 @@ pub(super) fn place(table: &mut Table<'_>, url_node: &Node<'_>, auth: Option<Htt
         sign: Vec::new(),
         timeout: timeout.unwrap_or(Duration::from_secs(10)),
         connect_timeout: connect_timeout.unwrap_or(Duration::from_secs(3)),
+        deny_private: false,
+        allow: Vec::new(),
     })
 }
 

@@ -47,6 +47,8 @@ pub(crate) async fn connect(url: &Uri, trust: &Trust) -> Result<Connection, Conn
         sign: Vec::new(),
         timeout: CONNECT_TIMEOUT,
         connect_timeout: CONNECT_TIMEOUT,
+        deny_private: false,
+        allow: Vec::new(),
     };
     let target = Target::trusting(COMMAND, &config, || match trust {
         Trust::Certificates(files) => pinned::client_config(COMMAND, files),

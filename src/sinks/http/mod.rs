@@ -23,6 +23,8 @@ mod idle;
 
 mod pinned;
 
+mod reach;
+
 mod request;
 
 mod server;

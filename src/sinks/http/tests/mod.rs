@@ -348,6 +348,22 @@ fn a_refusal_is_told_with_its_status_its_text_and_its_wish() {
 }
 
 #[test]
+fn a_private_address_is_refused_however_it_is_written_and_reached_if_allowed() {
+    let server = Server::start(|_| Step::Answer(answer("200 OK", "", "")));
+    let port = server.url().parse::<http::Uri>().unwrap().port_u16().unwrap();
+    for host in ["127.0.0.1", "127.1", "[::ffff:127.0.0.1]", "0x7f000001", "2130706433", "localhost"] {
+        let sink = http_sink(HttpConfig { deny_private: true, ..http(&format!("http://{host}:{port}/")) });
+        let failed = failure(on_a_worker(deliver(&*sink, delivery(b"{}"))));
+        assert_eq!(failed.kind, FailureKind::Connect);
+        assert!(failed.detail.contains("`deny_private` refuses"), "{}", failed.detail);
+    }
+    assert!(server.requests.try_recv().is_err());
+    let allow = vec!["127.0.0.0/8".parse().unwrap()];
+    let sink = http_sink(HttpConfig { deny_private: true, allow, ..http(&server.url()) });
+    assert_eq!(on_a_worker(deliver(&*sink, delivery(b"{}"))), Outcome::Delivered);
+}
+
+#[test]
 fn a_redirect_is_a_failure_and_not_followed() {
     let elsewhere = Server::start(|_| ok());
     let location = format!("location: {}\r\n", elsewhere.url());
