@@ -32,6 +32,8 @@ mod compare;
 
 mod verify;
 
+mod backlog;
+
 mod disk;
 
 mod sweep;
@@ -54,6 +56,8 @@ enum Command {
     Processor(processor::ProcessorArgs),
     Compare(Box<compare::CompareArgs>),
     Verify(verify::VerifyArgs),
+    Backlog(backlog::BacklogArgs),
+    Idle(compare::IdleArgs),
     Disk(disk::DiskArgs),
     Sweep(Box<sweep::SweepArgs>),
     Alternative(alternative::AlternativeArgs),
@@ -72,6 +76,8 @@ fn main() -> ExitCode {
         Command::Processor(args) => processor::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Compare(args) => compare::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Backlog(args) => backlog::run(&args),
+        Command::Idle(args) => compare::idle(&args),
         Command::Disk(args) => disk::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Sweep(args) => sweep::run(&args),
         Command::Alternative(args) => alternative::run(&args).map(|()| ExitCode::SUCCESS),

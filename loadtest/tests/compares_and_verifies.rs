@@ -1,4 +1,4 @@
-//! `loadtest compare` and `loadtest verify`, each for a moment.
+//! `loadtest compare`, `verify`, `backlog` and `idle`, each for a moment.
 
 #![allow(clippy::unwrap_used)]
 
@@ -101,6 +101,36 @@ fn everything_that_was_acknowledged_arrives_at_every_processor() {
     assert_eq!(processors.len(), 2);
     for processor in processors {
         assert_eq!((&processor["lost"], &processor["arrived"]), (&0.into(), &report["acknowledged"]), "{report}");
+    }
+}
+
+#[test]
+fn a_backlog_survives_a_kill_and_a_stop_and_arrives_when_its_processor_is_back() {
+    if !has_gateway() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let args = "backlog --events 500 --rate 100 --connections 4 --settle 60s --json";
+    let output = command(dir.path(), args).output().unwrap();
+    let report = json(&output);
+    assert_eq!(output.status.code(), Some(0), "{report}");
+    assert!(report["acknowledged"].as_u64() >= Some(500), "{report}");
+    assert_eq!((&report["present"]["lost"], &report["away"]["lost"]), (&0.into(), &0.into()), "{report}");
+    assert_eq!(report["starts"].as_array().unwrap().len(), 2, "{report}");
+    assert!(report["anonymous_bytes_max"].as_u64() > Some(0), "{report}");
+}
+
+#[test]
+fn idle_connections_are_kept_by_all_servers_and_weighed() {
+    if !has_two_cores() || !has_gateway() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let output = command(dir.path(), "idle --connections 300 --json").output().unwrap();
+    let servers = json(&output)["servers"].as_array().unwrap().clone();
+    assert_eq!(servers.len(), 3);
+    for server in servers {
+        assert!(server["per_connection_bytes"].as_u64() > Some(0), "{server}");
     }
 }
 

@@ -41,9 +41,12 @@ pub enum AdmissionError {
     NoMac,
     /// A sender signs with a private key, and this is none.
     #[error(
-        "this provider signs with a private key: give one of Ed25519, in PEM or its 32 bytes in hexadecimal, whose public key is the secret of the source"
+        "this provider signs with a private key: give one of {algorithm} in PEM (of ed25519 also its 32 bytes in hexadecimal), whose public key is the secret of the source"
     )]
-    UnfitPrivateKey,
+    UnfitPrivateKey {
+        /// What it should be for.
+        algorithm: String,
+    },
     /// A message whose body carries the signature must be JSON.
     #[error("the signature stands in the body, which must be a JSON object with the members that are signed")]
     NoPlaceInBody,

@@ -71,6 +71,8 @@ mod sign;
 
 mod sign_body;
 
+mod sign_token;
+
 #[cfg(test)]
 mod tests;
 

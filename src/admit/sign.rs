@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::mac::Mac;
 use super::private_key::PrivateKey;
+use super::sign_token::TokenSigner;
 use super::signature::Signature;
 use super::{AdmissionError, public_key, whole};
 use crate::config::{
@@ -25,12 +26,15 @@ pub struct Signer {
     target: Uri,
     type_header: Option<TypeHeader>,
     id_header: Option<HeaderName>,
+    cloudevents: bool,
 }
 
 /// What a sender proves itself with.
 pub(super) enum SenderProof {
     Signature(Box<Signature>, SenderKey),
     Token(TokenPlace, Secret),
+    Jwt(TokenSigner),
+    Nothing,
 }
 
 /// What a sender signs with.
@@ -58,16 +62,28 @@ impl Signer {
         let mut signer = match &preset.proof {
             Proof::Signature(scheme) => Self::new(scheme, secret)?,
             Proof::Token(place) => Self::of(SenderProof::Token(place.clone(), secret.clone())),
-            Proof::Jwt(_) => return Err(AdmissionError::NoMac),
+            Proof::Jwt(jwt) => Self::of(SenderProof::Jwt(TokenSigner::new(jwt, secret)?)),
             Proof::Own => return Err(AdmissionError::SignsNothing),
         };
-        signer.type_header = TypeHeader::find(&preset.event_type);
-        signer.id_header = header_of(&preset.delivery_id).map(|(name, _)| name.clone());
+        signer.describe(preset);
         Ok(signer)
     }
 
+    /// Says type and id where this provider says them, and proves nothing: for providers that sign nothing.
+    pub fn unsigned(preset: &Preset) -> Self {
+        let mut signer = Self::of(SenderProof::Nothing);
+        signer.describe(preset);
+        signer
+    }
+
+    fn describe(&mut self, preset: &Preset) {
+        self.type_header = TypeHeader::find(&preset.event_type);
+        self.id_header = header_of(&preset.delivery_id).map(|(name, _)| name.clone());
+        self.cloudevents = preset.cloudevents;
+    }
+
     /// Signs by this scheme. A header that the scheme signs, and that is not the timestamp's, carries the message's id. The
-    /// secret of Ed25519 is the private key, in PEM or its 32 bytes in hexadecimal.
+    /// secret of a public key is the private one in PEM, or the 32 bytes of one of Ed25519 in hexadecimal.
     pub fn new(scheme: &Scheme, secret: &Secret) -> Result<Self, AdmissionError> {
         check_text(scheme)?;
         let auth = |scheme: &Scheme, secret| ProofAuth {
@@ -114,6 +130,7 @@ impl Signer {
     pub fn content_type(&self) -> &'static str {
         match self.scheme() {
             Some(scheme) if scheme.signed.contains(&SignedPart::Form) => "application/x-www-form-urlencoded",
+            _ if self.cloudevents => "application/cloudevents+json",
             _ => "application/json",
         }
     }
@@ -170,7 +187,8 @@ impl Signer {
                     headers.extend(names.first().cloned().zip(value));
                 }
             }
-            SenderProof::Token(TokenPlace::Json { .. }, _) => {}
+            SenderProof::Jwt(token) => headers.extend(token.header(message.body, message.now)),
+            SenderProof::Token(TokenPlace::Json { .. }, _) | SenderProof::Nothing => {}
         }
         headers
     }
@@ -185,13 +203,13 @@ impl Signer {
     }
 
     fn of(proof: SenderProof) -> Self {
-        Self { proof, target: Uri::from_static("/"), type_header: None, id_header: None }
+        Self { proof, target: Uri::from_static("/"), type_header: None, id_header: None, cloudevents: false }
     }
 
     pub(super) fn scheme(&self) -> Option<&Scheme> {
         match &self.proof {
             SenderProof::Signature(signature, _) => Some(&signature.scheme),
-            SenderProof::Token(..) => None,
+            SenderProof::Token(..) | SenderProof::Jwt(_) | SenderProof::Nothing => None,
         }
     }
 

@@ -10,7 +10,9 @@ impl Signer {
     /// The body with what the provider puts into it; `None` if it leaves the body alone.
     pub fn body(&self, message: &Message<'_>) -> Result<Option<Vec<u8>>, AdmissionError> {
         let (token, signature_at, each) = match &self.proof {
-            SenderProof::Token(TokenPlace::Header(_), _) => return Ok(None),
+            SenderProof::Token(TokenPlace::Header(_), _) | SenderProof::Jwt(_) | SenderProof::Nothing => {
+                return Ok(None);
+            }
             SenderProof::Token(TokenPlace::Json { pointer, each }, secret) => {
                 let text = String::from_utf8_lossy(secret.expose()).into_owned();
                 (Some((pointer, text)), None, each.as_ref())

@@ -13,7 +13,7 @@ use super::client::{Request, Way};
 use super::handshake::{self, Play};
 use super::{EXIT_USAGE, output, preset_by_name};
 use crate::admit::{Message, Signer};
-use crate::config::{Preset, Secret};
+use crate::config::{Preset, Proof, Secret};
 use crate::event::IdSource;
 use crate::sinks::Trust;
 
@@ -25,9 +25,11 @@ use crate::sinks::Trust;
 Prints the answer's status on standard error and its body on standard output. Exits 0 if the event was accepted.
 
 With --handshake it asks as the provider does before it sends events, and judges the answer: exits 0 if the provider would
-take it, else 1. Where the handshake hands over a secret (Asana, Notion), a source that has none keeps what is sent. Where
-the provider signs with a private key (Discord), the secret is one of Ed25519, in PEM or its 32 bytes in hexadecimal, whose
-public key the source has.
+take it, else 1. Where the handshake hands over a secret (Asana, Notion), a source that has none keeps what is sent.
+
+Where the provider signs with a private key (Discord, SendGrid, PayPal), the secret is one in PEM, or the 32 bytes of one of
+Ed25519 in hexadecimal, whose public key the source has. Where it signs nothing (Postmark), give no secret, and with --header
+the credentials that the source asks for.
 
 Examples:
   hookgate send --preset stripe --secret-env STRIPE_SECRET invoice.json http://127.0.0.1:8080/hooks/stripe
@@ -81,12 +83,12 @@ impl Send {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
         let secret = secret("secret", self.secret_env.as_ref(), self.secret_file.as_ref())?;
         match self.preset {
-            Some(_) if secret.is_none() && !self.handshake => {
+            Some(preset) if secret.is_none() && !self.handshake && preset.proof != Proof::Own => {
                 output::say("error: a preset signs: give --secret-env NAME or --secret-file FILE");
                 Ok(ExitCode::from(EXIT_USAGE))
             }
             Some(preset) if self.handshake => self.shake_hands(preset, secret),
-            preset => self.post(preset.zip(secret).as_ref()),
+            preset => self.post(preset, secret.as_ref()),
         }
     }
 
@@ -108,11 +110,14 @@ impl Send {
     }
 
     /// Posts an event.
-    fn post(&self, preset: Option<&(&Preset, Secret)>) -> anyhow::Result<ExitCode> {
+    fn post(&self, preset: Option<&Preset>, secret: Option<&Secret>) -> anyhow::Result<ExitCode> {
         let mut body = self.read_payload()?;
         let mut headers = vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-        if let Some((preset, secret)) = preset {
-            let signer = self.signer(preset, secret)?;
+        if let Some(preset) = preset {
+            let signer = match secret {
+                Some(secret) => self.signer(preset, secret)?,
+                None => Signer::unsigned(preset),
+            };
             headers = vec![(CONTENT_TYPE, HeaderValue::from_static(signer.content_type()))];
             let now = SystemTime::now();
             let made_up = IdSource::new().next(IdSource::unix_ms(now));

@@ -15,6 +15,8 @@ pub(super) struct Kept {
     pub(super) link: Link,
     /// Bytes of its file.
     pub(super) bytes: u64,
+    /// Bytes of its index page, if there is one.
+    pub(super) index_bytes: u64,
     /// When it was begun.
     pub(super) opened: SystemTime,
     /// A write or sync in it failed: it is read, and never written again.
@@ -52,7 +54,20 @@ impl Catalog {
                 last.link = link;
                 last.bytes = segment.bytes();
             }
-            None => all.push_back(Kept { link, bytes: segment.bytes(), opened: segment.opened(), broken: false }),
+            None => all.push_back(Kept {
+                link,
+                bytes: segment.bytes(),
+                index_bytes: 0,
+                opened: segment.opened(),
+                broken: false,
+            }),
+        }
+    }
+
+    /// The page of a segment is there.
+    pub(super) fn note_index(&self, first: Sequence, bytes: u64) {
+        if let Some(kept) = locked(&self.0).iter_mut().find(|kept| kept.link.first == first) {
+            kept.index_bytes = bytes;
         }
     }
 
@@ -110,10 +125,10 @@ impl Catalog {
         locked(&self.0).iter().cloned().collect()
     }
 
-    /// How many there are, and the bytes of their files.
+    /// How many there are, and the bytes of their files, with the pages.
     pub(super) fn size(&self) -> (usize, u64) {
         let all = locked(&self.0);
-        (all.len(), all.iter().map(|kept| kept.bytes).sum())
+        (all.len(), all.iter().map(|kept| kept.bytes + kept.index_bytes).sum())
     }
 
     /// Takes the oldest away, before its file is touched: readers then know that it is gone.
@@ -139,7 +154,7 @@ mod tests {
             let first = Sequence(1 + 10 * at);
             let (events, sealed_at) = if at == 2 { (5, 100) } else { (10, 1000) };
             let link = Link { first, id: [0; 16], sealed_at, end: first.plus(events) };
-            Kept { link, bytes: 1000, opened: UNIX_EPOCH + HOUR * at as u32, broken: false }
+            Kept { link, bytes: 1000, index_bytes: 0, opened: UNIX_EPOCH + HOUR * at as u32, broken: false }
         }))
     }
 

@@ -6,13 +6,14 @@
 //!    └────────── its batch failed ─────────┘
 //! ```
 //!
-//! An id is kept as a hash of 128 bits with a key that is drawn at start: nobody outside can make two ids meet.
+//! An id is kept as a hash, and so are those that index pages bring back.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, RandomState};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use super::id_hash::{ByIdHash, IdHash, IdKey};
 
 /// How long the ids of a source are remembered: until the first of both bounds.
 #[derive(Debug, Clone)]
@@ -38,17 +39,13 @@ pub(crate) struct WindowStatus {
     pub(crate) reach: Duration,
 }
 
-/// An id, hashed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Key(u64, u64);
-
 /// What is known of an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
     /// Nothing: it is new, and now pending.
-    New(Key),
+    New,
     /// Its first copy is in the batch that is being gathered.
-    Pending(Key),
+    Pending,
     /// Its first copy is safe.
     Safe,
 }
@@ -56,17 +53,17 @@ pub(super) enum Known {
 /// The windows of all sources.
 #[derive(Debug)]
 pub(super) struct Ids {
-    keys: [RandomState; 2],
-    /// `true` once safe.
-    known: HashMap<Key, bool>,
+    key: IdKey,
     windows: Vec<Window>,
 }
 
 #[derive(Debug)]
 struct Window {
     bounds: IdWindow,
+    /// `true` once safe.
+    known: ByIdHash<bool>,
     /// Safe ids, oldest first, with the time they became so.
-    order: VecDeque<(Key, Duration)>,
+    order: VecDeque<(IdHash, Duration)>,
     seen: Arc<Seen>,
 }
 
@@ -83,9 +80,24 @@ impl Ids {
     pub(super) fn new(windows: &[IdWindow]) -> Self {
         let windows = windows
             .iter()
-            .map(|bounds| Window { bounds: bounds.clone(), order: VecDeque::new(), seen: Arc::default() })
+            .map(|bounds| Window {
+                bounds: bounds.clone(),
+                known: ByIdHash::default(),
+                order: VecDeque::new(),
+                seen: Arc::default(),
+            })
             .collect();
-        Self { keys: [RandomState::new(), RandomState::new()], known: HashMap::new(), windows }
+        Self { key: IdKey::draw(), windows }
+    }
+
+    /// From now on ids are hashed with this key. To be called before there are any.
+    pub(super) fn adopt(&mut self, key: IdKey) {
+        self.key = key;
+    }
+
+    /// What ids are hashed with.
+    pub(super) fn key(&self) -> &IdKey {
+        &self.key
     }
 
     /// What [`Seen::status`] reads, one for each source.
@@ -93,22 +105,21 @@ impl Ids {
         self.windows.iter().map(|window| (window.bounds.clone(), Arc::clone(&window.seen))).collect()
     }
 
-    /// The index of a source that has a window.
+    /// The index of a source.
     pub(super) fn source(&self, name: &str) -> Option<usize> {
-        self.windows.iter().position(|window| *window.bounds.source == *name && window.bounds.ids > 0)
+        self.windows.iter().position(|window| *window.bounds.source == *name)
     }
 
     /// Looks an id up, and takes note of it if it is new. `None` where the source has no window.
-    pub(super) fn look_up(&mut self, source: usize, id: &str, now: Duration) -> Option<Known> {
+    pub(super) fn look_up(&mut self, source: usize, id: IdHash, now: Duration) -> Option<Known> {
         let window = self.windows.get_mut(source).filter(|window| window.bounds.ids > 0)?;
-        window.forget_old(&mut self.known, now);
-        let key = Key(self.keys[0].hash_one((source, id)), self.keys[1].hash_one((source, id)));
-        Some(match self.known.get(&key) {
+        window.forget_old(now);
+        Some(match window.known.get(&id) {
             None => {
-                self.known.insert(key, false);
-                Known::New(key)
+                window.known.insert(id, false);
+                Known::New
             }
-            Some(false) => Known::Pending(key),
+            Some(false) => Known::Pending,
             Some(true) => {
                 window.seen.duplicates.fetch_add(1, Ordering::Relaxed);
                 Known::Safe
@@ -117,20 +128,21 @@ impl Ids {
     }
 
     /// The first copy of a pending id is safe.
-    pub(super) fn settle(&mut self, source: usize, key: Key, now: Duration) {
+    pub(super) fn settle(&mut self, source: usize, id: IdHash, now: Duration) {
         let Some(window) = self.windows.get_mut(source) else { return };
-        if let Some(safe) = self.known.get_mut(&key)
+        if let Some(safe) = window.known.get_mut(&id)
             && !std::mem::replace(safe, true)
         {
-            window.order.push_back((key, now));
-            window.forget_old(&mut self.known, now);
+            window.order.push_back((id, now));
+            window.forget_old(now);
         }
     }
 
     /// The first copy of a pending id was refused: it may come again.
-    pub(super) fn forget(&mut self, key: Key) {
-        if self.known.get(&key) == Some(&false) {
-            self.known.remove(&key);
+    pub(super) fn forget(&mut self, source: usize, id: IdHash) {
+        let Some(window) = self.windows.get_mut(source) else { return };
+        if window.known.get(&id) == Some(&false) {
+            window.known.remove(&id);
         }
     }
 
@@ -141,22 +153,33 @@ impl Ids {
         }
     }
 
-    /// Takes up an id that was made safe by an earlier process.
-    pub(super) fn restore(&mut self, source: usize, id: &str, at: Duration) {
-        if let Some(Known::New(key)) = self.look_up(source, id, at) {
-            self.settle(source, key, at);
+    /// Takes up an id that was made safe by an earlier process, before there are any of this one.
+    pub(super) fn restore(&mut self, source: usize, id: IdHash, at: Duration) {
+        let Some(window) = self.windows.get_mut(source).filter(|window| window.bounds.ids > 0) else { return };
+        if window.known.insert(id, true).is_none() {
+            window.order.push_back((id, at));
+            if window.order.len() > window.bounds.ids
+                && let Some((oldest, _)) = window.order.pop_front()
+            {
+                window.known.remove(&oldest);
+            }
         }
+    }
+
+    /// All are taken up, and this is the time.
+    pub(super) fn restored(&mut self, now: Duration) {
+        self.windows.iter_mut().for_each(|window| window.forget_old(now));
     }
 }
 
 impl Window {
-    fn forget_old(&mut self, known: &mut HashMap<Key, bool>, now: Duration) {
-        while let Some(&(key, at)) = self.order.front() {
+    fn forget_old(&mut self, now: Duration) {
+        while let Some(&(id, at)) = self.order.front() {
             if self.order.len() <= self.bounds.ids && now.saturating_sub(at) < self.bounds.age {
                 break;
             }
             self.order.pop_front();
-            known.remove(&key);
+            self.known.remove(&id);
         }
         let oldest = self.order.front().map_or(now, |&(_, at)| at);
         self.seen.ids.store(self.order.len() as u64, Ordering::Relaxed);
@@ -189,27 +212,29 @@ mod tests {
         Ids::new(&[window("a"), window("b")])
     }
 
-    fn new(ids: &mut Ids, id: &str) -> Key {
-        match ids.look_up(0, id, Duration::ZERO) {
-            Some(Known::New(key)) => key,
-            other => panic!("{id} is {other:?}"),
-        }
+    fn look_up(ids: &mut Ids, source: usize, id: &str, at: Duration) -> Option<Known> {
+        ids.look_up(source, ids.key().hash(id), at)
+    }
+
+    fn new(ids: &mut Ids, id: &str) -> IdHash {
+        assert_eq!(look_up(ids, 0, id, Duration::ZERO), Some(Known::New), "{id}");
+        ids.key().hash(id)
     }
 
     #[test]
     fn an_id_is_unknown_then_pending_then_safe() {
         let mut ids = ids(10);
         let key = new(&mut ids, "x");
-        assert_eq!(ids.look_up(0, "x", Duration::ZERO), Some(Known::Pending(key)));
+        assert_eq!(look_up(&mut ids, 0, "x", Duration::ZERO), Some(Known::Pending));
         ids.settle(0, key, Duration::ZERO);
-        assert_eq!(ids.look_up(0, "x", Duration::ZERO), Some(Known::Safe));
+        assert_eq!(look_up(&mut ids, 0, "x", Duration::ZERO), Some(Known::Safe));
     }
 
     #[test]
     fn a_refused_id_may_come_again() {
         let mut ids = ids(10);
         let key = new(&mut ids, "x");
-        ids.forget(key);
+        ids.forget(0, key);
         new(&mut ids, "x");
     }
 
@@ -218,7 +243,7 @@ mod tests {
         let mut ids = ids(10);
         let key = new(&mut ids, "x");
         ids.settle(0, key, Duration::ZERO);
-        assert!(matches!(ids.look_up(1, "x", Duration::ZERO), Some(Known::New(_))));
+        assert!(matches!(look_up(&mut ids, 1, "x", Duration::ZERO), Some(Known::New)));
     }
 
     #[test]
@@ -229,7 +254,7 @@ mod tests {
             ids.settle(0, key, Duration::ZERO);
         }
         new(&mut ids, "x");
-        assert_eq!(ids.look_up(0, "z", Duration::ZERO), Some(Known::Safe));
+        assert_eq!(look_up(&mut ids, 0, "z", Duration::ZERO), Some(Known::Safe));
     }
 
     #[test]
@@ -239,12 +264,12 @@ mod tests {
         ids.settle(0, key, Duration::ZERO);
         let (bounds, seen) = ids.seen().remove(0);
         assert_eq!(seen.status(&bounds, HOUR / 2).reach, HOUR / 2);
-        assert_eq!(ids.look_up(0, "x", Duration::from_secs(3599)), Some(Known::Safe));
-        assert!(matches!(ids.look_up(0, "x", HOUR), Some(Known::New(_))));
+        assert_eq!(look_up(&mut ids, 0, "x", Duration::from_secs(3599)), Some(Known::Safe));
+        assert!(matches!(look_up(&mut ids, 0, "x", HOUR), Some(Known::New)));
     }
 
     #[test]
     fn a_window_of_no_ids_knows_none() {
-        assert_eq!(ids(0).look_up(0, "x", Duration::ZERO), None);
+        assert_eq!(look_up(&mut ids(0), 0, "x", Duration::ZERO), None);
     }
 }

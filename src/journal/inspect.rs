@@ -107,7 +107,7 @@ impl Witness for Counts<'_> {
         self.received = Some((first, event.received));
     }
 
-    fn parked(&mut self) {
+    fn parked(&mut self, _: Sequence, _: &EventParts<'_>) {
         self.parked += 1;
     }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! dir/lock                                    who has the directory
 //! dir/segments/00000000000000000001.segment   named by the first sequence it can hold
+//! dir/segments/00000000000000000001.index     what is in the segment of this name, once it is sealed
 //! dir/segments/0123456789abcdef.spare         zeros, or what nobody needs any more: the next segment
 //! ```
 //!
@@ -23,6 +24,9 @@ pub(super) const BLOCK: usize = 4096;
 /// The first eight bytes of a segment.
 pub(super) const SEGMENT_MAGIC: [u8; 8] = *b"hookseg\n";
 
+/// The first eight bytes of an index page.
+pub(super) const INDEX_MAGIC: [u8; 8] = *b"hookidx\n";
+
 /// The version of the format, in every segment's header.
 pub(super) const VERSION: u32 = 1;
 
@@ -31,6 +35,8 @@ pub(super) const VERSION: u32 = 1;
 pub(super) enum Name {
     /// A segment, by the first sequence it can hold.
     Segment(u64),
+    /// The index page of a segment.
+    Index(u64),
     /// A file that waits to become a segment, by a random number.
     Spare(u64),
 }
@@ -41,6 +47,7 @@ impl Name {
         let (stem, kind) = text.split_once('.')?;
         let name = match kind {
             "segment" => Name::Segment(stem.parse().ok()?),
+            "index" => Name::Index(stem.parse().ok()?),
             "spare" => Name::Spare(u64::from_str_radix(stem, 16).ok()?),
             _ => return None,
         };
@@ -52,6 +59,7 @@ impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Name::Segment(first) => write!(f, "{first:020}.segment"),
+            Name::Index(first) => write!(f, "{first:020}.index"),
             Name::Spare(number) => write!(f, "{number:016x}.spare"),
         }
     }
@@ -68,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_name_is_read_as_it_is_written() {
-        for name in [Name::Segment(1), Name::Segment(u64::MAX), Name::Spare(0), Name::Spare(u64::MAX)] {
+        for name in [Name::Segment(1), Name::Segment(u64::MAX), Name::Index(1), Name::Spare(0), Name::Spare(u64::MAX)] {
             assert_eq!(Name::parse(&name.to_string()), Some(name));
         }
     }

@@ -19,7 +19,11 @@ mod disk;
 
 mod error;
 
+mod id_hash;
+
 mod ids;
+
+mod index;
 
 mod inspect;
 
@@ -123,7 +127,7 @@ impl Settings {
             retain_age: Some(Duration::from_secs(3 * 24 * 3600)),
             retain_size: Some(20 << 30),
             segment_size: 64 << 20,
-            ring_bytes: 32 << 20,
+            ring_bytes: 16 << 20,
             queue_events: 65_536,
             queue_bytes: 256 << 20,
             id_windows: Vec::new(),

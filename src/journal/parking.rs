@@ -8,7 +8,7 @@ use super::mutex::locked;
 use super::parked::{Listed, ParkOutcome, Parked};
 use super::ring::Item;
 use super::shared::Shared;
-use crate::event::Sequence;
+use crate::event::{Event, Sequence};
 use crate::refusal::Refusal;
 
 /// What the journal thread holds of them.
@@ -38,6 +38,11 @@ impl Parking {
             buffer.push_parked(&parked);
             self.taken.push(parked);
         }
+    }
+
+    /// The events of those in the batch, in their order.
+    pub(super) fn taken(&self) -> impl Iterator<Item = &Event> {
+        self.taken.iter().map(|parked| &parked.event)
     }
 
     /// Those in the batch at `offset` are safe, the first of them with this sequence. They are returned for the ring.

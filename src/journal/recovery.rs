@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! newest segment ─ previous ─▶ … ─ previous ─▶ oldest     headers: who follows whom, and where each was sealed
-//!                 ◀────────────── batches ───────────     from the last checkpoint, or the oldest id worth knowing
+//!                      ◀───────── batches ────────────     from the last checkpoint
+//!                 ◀── index pages ──                       from the oldest id worth knowing; without one, batches
 //! ```
 //!
 //! A batch is written only after the one before it was synced. So a bad batch with nothing valid behind it was never
@@ -20,6 +21,7 @@ use super::catalog::Kept;
 use super::disk::Disk;
 use super::error::JournalError;
 use super::ids::{IdWindow, Ids};
+use super::index::{self, Page, Spot};
 use super::layout::{BLOCK, Name};
 use super::parked::{Listed, Open, OpenParked};
 use super::record::{Record, RouteProgress};
@@ -39,6 +41,8 @@ pub(super) struct Found {
     pub(super) next: Sequence,
     pub(super) progress: BTreeMap<Arc<str>, RouteProgress>,
     pub(super) open: Open,
+    /// Of the segment to go on with.
+    pub(super) index: index::Draft,
     pub(super) torn_bytes: u64,
     pub(super) segments_read: usize,
 }
@@ -61,20 +65,35 @@ pub(super) fn recover(
     }
     failpoint::pass("recovery.settled");
     let now = SystemTime::now();
-    let mut restored = RestoreIds { ids, now };
-    let mut read = Read::new(&mut restored);
-    let from = read_from(disk, &chain, windows, now)?;
+    let from_checkpoint = checkpoint(disk, &chain)?;
+    let from_id = first_with_ids(&chain, windows, now).min(from_checkpoint);
+    // Ids are hashed as in the newest page; others with the same key are of use then.
+    let links = chain.iter().skip(from_id + 1).rev().filter_map(|next| next.previous);
+    if let Some(page) = links.into_iter().find_map(|link| Page::of(disk, &link)) {
+        ids.adopt(*page.key());
+    }
+    let mut restored = RestoreIds::new(ids, now);
     let mut kept: Vec<Kept> = Vec::with_capacity(chain.len());
-    for (at, pair) in chain.windows(2).enumerate() {
-        let [header, Header { previous: Some(link), .. }] = pair else { continue };
+    let mut segments_read = 0;
+    let mut sealed = chain.windows(2).filter_map(|pair| Some((pair.first()?, pair.get(1)?.previous?))).enumerate();
+    for (at, (header, link)) in sealed.by_ref().take(from_checkpoint) {
         let mut blocks = open(disk, header, Some(link.sealed_at))?;
-        if at >= from {
-            read.sealed(header, link, &mut blocks)?;
-        } else if blocks.end() < link.sealed_at {
+        if blocks.end() < link.sealed_at {
             return Err(damaged(header, blocks.end(), "the file ends before its last batch"));
         }
-        let bytes = blocks.into_file().len().map_err(JournalError::file("read", header.name()))?;
-        kept.push(Kept { link: *link, bytes, opened: header.opened, broken: false });
+        if at >= from_id && !restored.restore(Page::of(disk, &link)) {
+            // What it says of routes is out of date.
+            Read::new(&mut restored).sealed(header, &link, &mut blocks)?;
+            segments_read += 1;
+        }
+        kept.push(keep(disk, header, link, blocks)?);
+    }
+    let mut read = Read::new(&mut restored);
+    for (_, (header, link)) in sealed {
+        let mut blocks = open(disk, header, Some(link.sealed_at))?;
+        read.sealed(header, &link, &mut blocks)?;
+        segments_read += 1;
+        kept.push(keep(disk, header, link, blocks)?);
     }
 
     let mut torn_bytes = 0;
@@ -83,51 +102,134 @@ pub(super) fn recover(
         let (resumed, torn) = read.last(header, open(disk, header, None)?)?;
         torn_bytes = torn;
         let (link, bytes) = (resumed.link(), resumed.bytes());
-        kept.push(Kept { link, bytes, opened: header.opened, broken: false });
+        kept.push(Kept { link, bytes, index_bytes: 0, opened: header.opened, broken: false });
         segment = Some(resumed);
+        segments_read += 1;
     }
     failpoint::pass("recovery.read");
     let Read { next, progress, open, .. } = read;
+    let index = write_pages(disk, &mut kept, restored, &names.indexes);
     let spares = spares(disk, segment_size, names.spares, &strays)?;
-    let segments_read = chain.len() - from.min(chain.len());
-    Ok(Found { kept, segment, spares, next, progress, open, torn_bytes, segments_read })
+    Ok(Found { kept, segment, spares, next, progress, open, index, torn_bytes, segments_read })
+}
+
+fn keep(disk: &dyn Disk, header: &Header, link: Link, blocks: Blocks) -> Result<Kept, JournalError> {
+    let bytes = blocks.into_file().len().map_err(JournalError::file("read", header.name()))?;
+    let index_bytes = index::length(disk, header.first);
+    Ok(Kept { link, bytes, index_bytes, opened: header.opened, broken: false })
+}
+
+/// Writes the pages of sealed segments that had to be read, and removes those of no segment. Returns the draft of the last
+/// segment.
+fn write_pages(disk: &dyn Disk, kept: &mut [Kept], restored: RestoreIds<'_>, pages: &[u64]) -> index::Draft {
+    restored.ids.restored(ID_TIME_AT_EPOCH);
+    let key = *restored.ids.key();
+    let mut drafts = restored.drafts;
+    let last = drafts.pop().unwrap_or_default();
+    for draft in drafts {
+        let Some(kept) = kept.iter_mut().find(|kept| kept.link.first == draft.first()) else { continue };
+        let Some(page) = draft.finish(&kept.link, &key) else { continue };
+        // As good as none if it fails.
+        if page.write(disk).is_ok() {
+            kept.index_bytes = page.bytes.len() as u64;
+        }
+    }
+    for &page in pages {
+        if !kept.iter().rev().skip(1).any(|kept| kept.link.first.0 == page) {
+            let _ = index::remove(disk, Sequence(page));
+        }
+    }
+    last
 }
 
 /// What is told of the batches while they are read, in their order.
 pub(super) trait Witness {
+    /// A segment begins.
+    fn segment(&mut self, _first: Sequence) {}
     /// An event.
     fn event(&mut self, sequence: Sequence, event: &EventParts<'_>);
     /// An event that was appended again, to wait for an attempt.
-    fn parked(&mut self) {}
+    fn parked(&mut self, _sequence: Sequence, _event: &EventParts<'_>) {}
     /// The batch that ends here was read: so many bytes.
     fn batch(&mut self, _bytes: u64) {}
 }
 
-/// The windows of duplicates take up the ids again.
+/// The windows of duplicates take up the ids again, and what is read gets index pages.
 struct RestoreIds<'ids> {
     ids: &'ids mut Ids,
     now: SystemTime,
+    /// Of the segments that were read.
+    drafts: Vec<index::Draft>,
+    /// Where the batch begins that is read.
+    offset: u64,
+}
+
+impl<'ids> RestoreIds<'ids> {
+    fn new(ids: &'ids mut Ids, now: SystemTime) -> Self {
+        Self { ids, now, drafts: Vec::new(), offset: 0 }
+    }
+
+    fn age(&self, received: SystemTime) -> Duration {
+        ID_TIME_AT_EPOCH.saturating_sub(self.now.duration_since(received).unwrap_or_default())
+    }
+
+    /// From a page instead. `false` if there is none, or none whose ids are hashed like ours.
+    fn restore(&mut self, page: Option<Page>) -> bool {
+        let Some(page) = page.filter(|page| page.key() == self.ids.key()) else { return false };
+        let sources: Vec<_> = page.sources().iter().map(|source| self.ids.source(source)).collect();
+        for entry in page.entries().filter(|entry| !entry.parked) {
+            if let Some(Some(source)) = sources.get(entry.source) {
+                let at = self.age(entry.received);
+                self.ids.restore(*source, entry.id, at);
+            }
+        }
+        true
+    }
+
+    fn note(&mut self, sequence: Sequence, event: &EventParts<'_>, parked: bool) {
+        let id = self.ids.key().hash(event.id);
+        let source = self.ids.source(event.source);
+        if let Some(draft) = self.drafts.last_mut() {
+            draft.push(id, Spot { sequence, offset: self.offset, parked }, (source, event.source), event.received);
+        }
+        if !parked && let Some(source) = source {
+            let at = self.age(event.received);
+            self.ids.restore(source, id, at);
+        }
+    }
 }
 
 impl Witness for RestoreIds<'_> {
-    fn event(&mut self, _: Sequence, event: &EventParts<'_>) {
-        if let Some(source) = self.ids.source(event.source) {
-            let age = self.now.duration_since(event.received).unwrap_or_default();
-            self.ids.restore(source, event.id, ID_TIME_AT_EPOCH.saturating_sub(age));
-        }
+    fn segment(&mut self, first: Sequence) {
+        self.drafts.push(index::Draft::new(first));
+        self.offset = BLOCK as u64;
+    }
+
+    fn event(&mut self, sequence: Sequence, event: &EventParts<'_>) {
+        self.note(sequence, event, false);
+    }
+
+    fn parked(&mut self, sequence: Sequence, event: &EventParts<'_>) {
+        self.note(sequence, event, true);
+    }
+
+    fn batch(&mut self, bytes: u64) {
+        self.offset += bytes;
     }
 }
 
 pub(super) struct Names {
     pub(super) segments: Vec<u64>,
+    pub(super) indexes: Vec<u64>,
     pub(super) spares: Vec<u64>,
 }
 
 pub(super) fn list(disk: &dyn Disk) -> Result<Names, JournalError> {
-    let mut names = Names { segments: Vec::new(), spares: Vec::new() };
+    let mut names = Names { segments: Vec::new(), indexes: Vec::new(), spares: Vec::new() };
     for text in disk.list().map_err(JournalError::file("list", "the folder of segments"))? {
         match Name::parse(&text) {
             Some(Name::Segment(first)) => names.segments.push(first),
+            Some(Name::Index(first)) => names.indexes.push(first),
             Some(Name::Spare(number)) => names.spares.push(number),
             None => {
                 tracing::warn!(file = text, "this file in the journal's folder is none of its own; it is left alone");
@@ -171,13 +273,8 @@ pub(super) fn chain(headers: Vec<Header>) -> Result<(Vec<Header>, Vec<Header>), 
     Ok((chain, rest.into_values().collect()))
 }
 
-/// The index of the first segment that must be read whole.
-pub(super) fn read_from(
-    disk: &dyn Disk,
-    chain: &[Header],
-    windows: &[IdWindow],
-    now: SystemTime,
-) -> Result<usize, JournalError> {
+/// The index of the first segment that must be read for how far the routes have come.
+pub(super) fn checkpoint(disk: &dyn Disk, chain: &[Header]) -> Result<usize, JournalError> {
     let Some(mut from) = chain.len().checked_sub(1) else { return Ok(0) };
     while from > 0
         && let Some(header) = chain.get(from)
@@ -185,10 +282,16 @@ pub(super) fn read_from(
     {
         from -= 1;
     }
+    Ok(from)
+}
+
+/// The index of the first segment with ids that a window remembers.
+fn first_with_ids(chain: &[Header], windows: &[IdWindow], now: SystemTime) -> usize {
+    let Some(mut from) = chain.len().checked_sub(1) else { return 0 };
     // The windows count per source; a segment counts for all of them.
     let ids: usize = windows.iter().map(|window| window.ids).fold(0, usize::saturating_add);
     let age = windows.iter().filter(|window| window.ids > 0).map(|window| window.age).max().unwrap_or_default();
-    let Some(end) = chain.last().map(|newest| newest.first.0) else { return Ok(from) };
+    let Some(end) = chain.last().map(|newest| newest.first.0) else { return from };
     while from > 0
         && let Some(header) = chain.get(from)
         && let Some(previous) = header.previous
@@ -197,7 +300,7 @@ pub(super) fn read_from(
     {
         from -= 1;
     }
-    Ok(from)
+    from
 }
 
 fn begins_with_checkpoint(disk: &dyn Disk, header: &Header) -> Result<bool, JournalError> {
@@ -281,6 +384,7 @@ impl<'w> Read<'w> {
     /// Reads batches from the beginning to the first that is not valid.
     fn batches(&mut self, header: &Header, blocks: &mut Blocks) -> Result<Extent, JournalError> {
         self.next = header.first;
+        self.witness.segment(header.first);
         let mut extent = Extent { batches: 0, end: BLOCK as u64, torn: 0 };
         while let Some(batch) = blocks.batch_at(extent.end).map_err(JournalError::file("read", header.name()))? {
             if batch.number != extent.batches || batch.first < self.next {
@@ -313,7 +417,7 @@ impl<'w> Read<'w> {
                 Record::Parked(parked) => {
                     let sequence = batch.first.plus(u64::from(events));
                     events += 1;
-                    self.witness.parked();
+                    self.witness.parked(sequence, &parked.event);
                     if let Some(replaced) = parked.replaces {
                         self.open.settle(replaced);
                     }

@@ -20,6 +20,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::batch::{self, BatchBuffer};
 use super::disk::{Disk, ReadOnlyDisk, RealDisk};
 use super::error::JournalError;
+use super::index;
 use super::layout::{BLOCK, Name, SEGMENTS};
 use super::lock::DirLock;
 use super::record::{self, Kind, Record, RouteProgress};
@@ -385,14 +386,24 @@ pub(super) fn apply(disk: &dyn Disk, removed: &dyn Disk, changes: &[Change]) -> 
     for change in changes {
         match change {
             Change::Write { segment, offset, bytes } => {
+                remove_page(disk, segment)?;
                 let file = disk.open(segment).map_err(JournalError::file("open", segment))?;
                 file.write_all_at(bytes, *offset).map_err(JournalError::file("write", segment))?;
                 file.sync().map_err(JournalError::file("sync", segment))?;
             }
-            Change::Remove { segment } => disk.remove(segment).map_err(JournalError::file("remove", segment))?,
+            Change::Remove { segment } => {
+                remove_page(disk, segment)?;
+                disk.remove(segment).map_err(JournalError::file("remove", segment))?;
+            }
         }
     }
     disk.sync_folder().map_err(JournalError::file("sync", "the folder of segments"))
+}
+
+/// The index page of a segment that changes tells of events that are gone.
+fn remove_page(disk: &dyn Disk, segment: &str) -> Result<(), JournalError> {
+    let Some(Name::Segment(first)) = Name::parse(segment) else { return Ok(()) };
+    index::remove(disk, Sequence(first)).map_err(JournalError::file("remove the index page of", segment))
 }
 
 fn copy(

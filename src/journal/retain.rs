@@ -81,7 +81,7 @@ mod tests {
             .map(|at| {
                 let first = Sequence(1 + 10 * at);
                 let link = Link { first, id: [0; 16], sealed_at: 0, end: first.plus(10) };
-                Kept { link, bytes: 100, opened: now - HOUR * (4 - at as u32), broken: false }
+                Kept { link, bytes: 100, index_bytes: 0, opened: now - HOUR * (4 - at as u32), broken: false }
             })
             .collect()
     }

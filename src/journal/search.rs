@@ -1,7 +1,7 @@
 //! Finds an event by its id. Reads segments from the disk, and so blocks its thread; takes no lock while it does.
 //!
-//! There is no index. An id that hookgate made says when: those segments come first that were written then. For any other,
-//! the newest comes first, since what is asked for is mostly recent.
+//! A segment that has an index page is read only where that says. An id that hookgate made says when: those segments come first
+//! that were written then. For any other, the newest comes first, since what is asked for is mostly recent.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use super::catalog::Kept;
 use super::disk::{Disk, ReadOnlyDisk};
 use super::error::JournalError;
+use super::index::Page;
 use super::layout::{BLOCK, Name, SEGMENTS};
 use super::lock::DirLock;
 use super::record::{self, Record, RouteProgress};
@@ -64,7 +65,7 @@ impl Search {
         let disk = ReadOnlyDisk { folder: dir.join(SEGMENTS) };
         let names = recovery::list(&disk)?;
         let (chain, _strays) = recovery::chain(recovery::read_headers(&disk, &names.segments)?)?;
-        let from = recovery::read_from(&disk, &chain, &[], SystemTime::now())?;
+        let from = recovery::checkpoint(&disk, &chain)?;
         let mut nobody = Nobody;
         let mut read = Read::new(&mut nobody);
         let mut segments = Vec::with_capacity(chain.len());
@@ -83,7 +84,7 @@ impl Search {
                     Link { first: header.first, id: header.id, sealed_at: extent.end, end: read.next }
                 }
             };
-            segments.push(Kept { link, bytes: blocks.end(), opened: header.opened, broken: false });
+            segments.push(Kept { link, bytes: blocks.end(), index_bytes: 0, opened: header.opened, broken: false });
         }
         let progress = read.progress.into_iter().collect();
         Ok(Self { disk: Arc::new(disk), segments, open: None, _lock: lock, progress })
@@ -148,8 +149,14 @@ impl Search {
         let blocks = Blocks::new(file, kept.link.id, Some(kept.link.sealed_at));
         let mut blocks = blocks.map_err(JournalError::file("read", &name))?;
         let mut found = FoundIn::default();
-        let mut offset = BLOCK as u64;
-        while offset < kept.link.sealed_at {
+        let mut known = Page::of(&*self.disk, &kept.link).map(|page| page.batches_of(id).into_iter());
+        let mut behind = BLOCK as u64;
+        loop {
+            let next = match &mut known {
+                Some(offsets) => offsets.next(),
+                None => Some(behind).filter(|offset| *offset < kept.link.sealed_at),
+            };
+            let Some(offset) = next else { break };
             let batch = blocks.batch_at(offset).map_err(JournalError::file("read", &name))?;
             let damaged = |what| JournalError::Damaged { segment: name.clone(), offset, what };
             let batch = batch.ok_or_else(|| damaged("a batch does not fit its checksum"))?;
@@ -176,8 +183,8 @@ impl Search {
                 }
                 sequence = sequence.plus(1);
             }
-            offset += batch.size as u64;
-            advance(offset);
+            behind = offset + batch.size as u64;
+            advance(behind);
         }
         Ok(found)
     }

@@ -88,6 +88,7 @@ pub(super) fn prepare(
         next: found.next,
         progress: found.progress,
         ids,
+        index: found.index,
     });
     stock.tend();
     writer.begin().map_err(|shortage| JournalError::NoRoom { why: shortage.why })?;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::catalog::Catalog;
 use super::disk::{Disk, is_full};
+use super::index;
 use super::layout::{BLOCK, Name};
 use super::mutex::locked;
 use super::retain::{Retain, Wall, is_released};
@@ -124,6 +125,20 @@ impl Stock {
         self.released = self.released.max(released);
     }
 
+    /// Writes the page of a segment, if it is still there. Without it the segment will be read.
+    pub(super) fn index(&self, page: &index::Finished) {
+        if !self.catalog().holds(page.segment) {
+            return;
+        }
+        match page.write(&*self.disk) {
+            Ok(()) => self.catalog().note_index(page.segment, page.bytes.len() as u64),
+            Err(error) => {
+                let segment = Name::Segment(page.segment.0).to_string();
+                tracing::warn!(segment, %error, "the index page of this segment was not written; the segment will be read instead");
+            }
+        }
+    }
+
     /// Does what there is to do: lets old segments go and prepares the next.
     pub(super) fn tend(&mut self) {
         if let Err(error) = self.let_go() {
@@ -216,6 +231,9 @@ impl Stock {
         let spare =
             (!kept.broken && bytes == self.bounds.segment_size).then(|| Name::Spare(fastrand::u64(..)).to_string());
         failpoint::pass("recycle.begun");
+        if let Err(error) = index::remove(&*self.disk, kept.link.first) {
+            tracing::debug!(segment = &*name, %error, "the index page of this segment stays; the next start removes it");
+        }
         let moved = match &spare {
             None => self.disk.remove(&name),
             Some(spare) => self.disk.rename(&name, spare),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::error::JournalError;
+use super::index;
 use super::shared::Order;
 use super::stock::Stock;
 use super::writer::Writer;
@@ -18,6 +19,8 @@ pub(super) enum Errand {
     Tend,
     /// Events before this are not needed any more.
     Release(Sequence),
+    /// Write the page of a segment that was sealed.
+    Index(index::Finished),
     /// End.
     Stop,
 }
@@ -89,6 +92,7 @@ fn run_disk(mut stock: Stock, errands: &Receiver<Errand>) {
         match errands.recv_timeout(TEND_EVERY) {
             Ok(Errand::Stop) | Err(RecvTimeoutError::Disconnected) => break,
             Ok(Errand::Release(released)) => stock.release(released),
+            Ok(Errand::Index(page)) => stock.index(&page),
             Ok(Errand::Tend) | Err(RecvTimeoutError::Timeout) => {}
         }
         stock.tend();

@@ -17,7 +17,9 @@ use crossbeam_channel::Sender;
 
 use super::batch::BatchBuffer;
 use super::disk::{Disk, is_full};
-use super::ids::{Ids, Key, Known};
+use super::id_hash::IdHash;
+use super::ids::{Ids, Known};
+use super::index::{self, Spot};
 use super::layout::{BLOCK, whole_blocks};
 use super::mutex::locked;
 use super::parked::{LISTED, Open};
@@ -54,6 +56,8 @@ pub(super) struct Writer {
     /// To be let go once the progress that came with it is safe.
     release: Option<Sequence>,
     ids: Ids,
+    /// Of the current segment, and of none while there is none.
+    index: index::Draft,
     parking: Parking,
     gathered: Gathered,
     /// A buffer of its own: it is written while a batch waits.
@@ -76,7 +80,9 @@ struct Gathered {
 struct Waiting {
     ticket: Ticket,
     source: usize,
-    key: Option<Key>,
+    id: IdHash,
+    /// It takes part in the window of duplicates.
+    dedupe: bool,
 }
 
 /// When to try again after a failure.
@@ -103,6 +109,8 @@ pub(super) struct Parts {
     pub(super) next: Sequence,
     pub(super) progress: BTreeMap<Arc<str>, RouteProgress>,
     pub(super) ids: Ids,
+    /// Of the segment so far.
+    pub(super) index: index::Draft,
 }
 
 impl Writer {
@@ -121,6 +129,7 @@ impl Writer {
             progress: parts.progress,
             release: None,
             ids: parts.ids,
+            index: parts.index,
             parking: Parking::default(),
             gathered: Gathered::default(),
             checkpoint: BatchBuffer::default(),
@@ -163,18 +172,17 @@ impl Writer {
             return self.tell(ticket, Outcome::Refused(self.refusal()));
         }
         let now = self.shared.id_time(event.received_at());
-        let known = if dedupe { self.ids.look_up(source, event.id(), now) } else { None };
-        let key = match known {
+        let id = self.ids.key().hash(event.id());
+        let known = if dedupe { self.ids.look_up(source, id, now) } else { None };
+        let waiting = Waiting { ticket, source, id, dedupe };
+        match known {
             Some(Known::Safe) => return self.tell(ticket, Outcome::Duplicate),
-            Some(Known::Pending(key)) => {
-                return self.gathered.copies.push(Waiting { ticket, source, key: Some(key) });
-            }
-            Some(Known::New(key)) => Some(key),
-            None => None,
-        };
+            Some(Known::Pending) => return self.gathered.copies.push(waiting),
+            Some(Known::New) | None => {}
+        }
         self.gathered.buffer.push_event(&event);
         self.gathered.events.push(event);
-        self.gathered.waiting.push(Waiting { ticket, source, key });
+        self.gathered.waiting.push(waiting);
     }
 
     /// Writes what was gathered and what was left in [`Shared::control`], and says what became of it. Returns whether the
@@ -263,10 +271,16 @@ impl Writer {
     fn succeed(&mut self, first: Sequence, offset: u64) {
         let now = self.shared.id_time(Instant::now());
         for (at, waiting) in self.gathered.waiting.drain(..).enumerate() {
-            if let Some(key) = waiting.key {
-                self.ids.settle(waiting.source, key, now);
+            let sequence = first.plus(at as u64);
+            if waiting.dedupe {
+                self.ids.settle(waiting.source, waiting.id, now);
             }
-            self.outcomes.note(&self.shared, waiting.ticket, Outcome::Safe(first.plus(at as u64)));
+            if let Some(event) = self.gathered.events.get(at) {
+                let spot = Spot { sequence, offset, parked: false };
+                let source = (Some(waiting.source), event.source());
+                self.index.push(waiting.id, spot, source, event.received());
+            }
+            self.outcomes.note(&self.shared, waiting.ticket, Outcome::Safe(sequence));
         }
         for copy in std::mem::take(&mut self.gathered.copies) {
             self.ids.note_duplicate(copy.source);
@@ -277,7 +291,12 @@ impl Writer {
         self.outcomes.send();
         failpoint::pass("receipts.sent");
         let mut items: Vec<_> = self.gathered.events.drain(..).map(Item::Event).collect();
-        items.extend(self.parking.succeed(first.plus(items.len() as u64), offset, &self.shared));
+        let parked = first.plus(items.len() as u64);
+        for (at, event) in self.parking.taken().enumerate() {
+            let spot = Spot { sequence: parked.plus(at as u64), offset, parked: true };
+            self.index.push(self.ids.key().hash(event.id()), spot, (None, event.source()), event.received());
+        }
+        items.extend(self.parking.succeed(parked, offset, &self.shared));
         if !items.is_empty() {
             self.shared.publish(first, items);
             failpoint::pass("batch.published");
@@ -288,8 +307,8 @@ impl Writer {
         let outcome = Outcome::Refused(shortage.refusal);
         let waiting = std::mem::take(&mut self.gathered.waiting);
         for waiting in waiting.into_iter().chain(std::mem::take(&mut self.gathered.copies)) {
-            if let Some(key) = waiting.key {
-                self.ids.forget(key);
+            if waiting.dedupe {
+                self.ids.forget(waiting.source, waiting.id);
             }
             self.tell(waiting.ticket, outcome);
         }
@@ -409,6 +428,11 @@ impl Writer {
         let rotated = match started {
             Ok(segment) => {
                 failpoint::pass("segment.joined");
+                let draft = std::mem::replace(&mut self.index, index::Draft::new(segment.link().first));
+                let page = self.last.and_then(|sealed| draft.finish(&sealed, self.ids.key()));
+                if let Some(page) = page {
+                    self.send(Errand::Index(page));
+                }
                 self.last = Some(segment.link());
                 self.shared.catalog.note(&segment);
                 self.segment = Some(segment);

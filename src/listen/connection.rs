@@ -1,12 +1,5 @@
 //! One connection: where it is in the cycle of requests, and since when.
 //!
-//! ```text
-//!            first byte        head complete         answer ready          answer flushed
-//! Waiting ──────────────▶ Head ─────────────▶ Receiving ────────▶ Writing ───────────────▶ Waiting
-//!                                                                    │ the connection ends, and not all was read
-//!                                                                    └─────────────────────▶ Lingering
-//! ```
-//!
 //! The sweep compares the time in a phase with its limit. It cannot close a socket that hyper owns, so it leaves a verdict
 //! here and wakes the connection's task, which meets the verdict at its next read or write (`Watched`).
 //!
@@ -20,51 +13,9 @@ use std::task::{Context, Waker};
 use std::time::Instant;
 
 use super::limits::Limits;
+use super::phase::{Expired, Phase, Verdict};
 use super::stage::Stage;
 use super::streams::Streams;
-
-/// Where a connection is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// What comes before the first request: a PROXY header, TLS.
-    Handshake,
-    /// No byte of a request yet; the flag says whether it has carried one before.
-    Waiting { served: bool },
-    /// Some bytes of a head.
-    Head,
-    /// The head is complete, the body is being read. Its time counts from when the sweep first saw it, which costs a request
-    /// no look at the clock and a slow one at most the time between two sweeps.
-    Receiving { seen: bool },
-    /// The request is complete and the gateway has not answered yet: no limit of the listener's applies.
-    Answering,
-    /// The answer is ready.
-    Writing,
-    /// Our side is closed and the client is still sending: what comes is thrown away. Were the socket closed with something
-    /// unread, the system would reset the connection, and many a client never see why it was refused.
-    Lingering,
-}
-
-/// What the sweep decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
-    Live,
-    /// The body took too long: the request is still to be answered.
-    BodyExpired,
-    /// It waited for a request for too long: reads see the end of the stream, unless a request has just come.
-    Retired,
-    /// Reads see the end of the stream, writes fail.
-    Closed,
-}
-
-/// What a limit did to a connection, for the counters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Expired {
-    Head,
-    Idle,
-    Write,
-    /// Counted as what it leads to, or not worth it.
-    Other,
-}
 
 /// The state of one connection, shared by its stream, its requests and the sweep of its thread.
 #[derive(Debug)]
@@ -76,6 +27,8 @@ pub(crate) struct Connection {
     head_started: Cell<Instant>,
     /// Whether the current request has been read to its end.
     request_is_whole: Cell<bool>,
+    /// Whether the client and hyper may see the current request's end in different places.
+    end_is_doubtful: Cell<bool>,
     waker: RefCell<Option<Waker>>,
     /// Of the client, as the system or a PROXY header says.
     address: Cell<IpAddr>,
@@ -95,6 +48,7 @@ impl Connection {
             verdict: Cell::new(Verdict::Live),
             head_started: Cell::new(now),
             request_is_whole: Cell::new(true),
+            end_is_doubtful: Cell::new(false),
             waker: RefCell::new(None),
             address: Cell::new(peer.ip().to_canonical()),
             client_names: OnceCell::new(),
@@ -150,10 +104,25 @@ impl Connection {
         self.request_is_whole.get()
     }
 
+    pub(super) fn end_is_doubtful(&self) -> bool {
+        self.end_is_doubtful.get()
+    }
+
     /// The head is complete.
     pub(super) fn begin_receiving(&self, has_body: bool) {
         self.phase.set(Phase::Receiving { seen: false });
         self.request_is_whole.set(!has_body);
+        self.end_is_doubtful.set(false);
+    }
+
+    /// The client may see the end of its request where hyper does not: if nobody makes sure of it, it is the last one.
+    pub(super) fn doubt_end(&self) {
+        self.end_is_doubtful.set(true);
+    }
+
+    /// The request was read to its end, which is where anybody sees it.
+    pub(super) fn trust_end(&self) {
+        self.end_is_doubtful.set(false);
     }
 
     /// The body is complete.

@@ -5,7 +5,8 @@
 
 use http::header::{EXPECT, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderMap, Method, Version};
+use http::uri::Scheme;
+use http::{HeaderMap, HeaderValue, Method, Version};
 
 use crate::refusal::Refusal;
 
@@ -20,28 +21,51 @@ pub(super) fn check(parts: &Parts) -> Result<(), Refusal> {
     check_expect(&parts.headers)
 }
 
-/// RFC 9112 §3.2: exactly one `Host` in HTTP/1.1, and a valid one.
+/// RFC 9112 §3.2: exactly one `Host` in HTTP/1.1, and a valid one, also where an absolute target says more.
 /// In HTTP/2 the authority stands for it, and a `Host` beside that must say the same (RFC 9113 §8.3.1).
 fn check_host(parts: &Parts) -> Result<(), Refusal> {
+    let is_http_2 = parts.version == Version::HTTP_2;
+    let authority = parts.uri.authority().map(|authority| authority.as_str().as_bytes());
+    if authority.is_some_and(|authority| !is_of_http(parts.uri.scheme()) || !is_host(authority)) {
+        return Err(Refusal::BadHost);
+    }
+    let says_otherwise = |host: &HeaderValue| {
+        is_http_2 && authority.is_some_and(|authority| !host.as_bytes().eq_ignore_ascii_case(authority))
+    };
     let mut hosts = parts.headers.get_all(HOST).iter();
-    let authority = parts.uri.authority().filter(|_| parts.version == Version::HTTP_2);
     match (hosts.next(), hosts.next()) {
-        (None, _) if authority.is_some_and(|authority| is_host(authority.as_str().as_bytes())) => Ok(()),
-        (Some(host), None)
-            if authority
-                .is_some_and(|authority| !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())) =>
-        {
-            Err(Refusal::BadHost)
-        }
-        (None, _) if parts.version < Version::HTTP_11 => Ok(()),
-        (Some(host), None) if is_host(host.as_bytes()) => Ok(()),
+        (None, _) if parts.version < Version::HTTP_11 || (is_http_2 && authority.is_some()) => Ok(()),
+        (Some(host), None) if is_host(host.as_bytes()) && !says_otherwise(host) => Ok(()),
         _ => Err(Refusal::BadHost),
     }
 }
 
-/// The characters of a registered name, an address in brackets and a port. Empty is allowed: RFC 9110 §7.2.
+/// A target without a scheme and with an authority is one of `CONNECT`.
+fn is_of_http(scheme: Option<&Scheme>) -> bool {
+    scheme.is_some_and(|scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS)
+}
+
+/// A registered name or an address in brackets, and perhaps a port. Empty is allowed (RFC 9110 §7.2), a user before it is not
+/// (§4.2.4).
 fn is_host(host: &[u8]) -> bool {
-    host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte))
+    let (is_name, port) = match host.strip_prefix(b"[") {
+        Some(address) => {
+            let mut halves = address.splitn(2, |byte| *byte == b']');
+            let is_address = |byte: &u8| byte.is_ascii_hexdigit() || b":.".contains(byte);
+            let name = halves.next().unwrap_or_default();
+            // Without the bracket's end there is no second half.
+            (name.iter().all(is_address) && !name.is_empty(), halves.next())
+        }
+        None => {
+            let end = host.iter().position(|byte| *byte == b':').unwrap_or(host.len());
+            let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte);
+            let halves = host.split_at_checked(end);
+            (halves.is_some_and(|(name, _)| name.iter().all(is_of_name)), halves.map(|(_, port)| port))
+        }
+    };
+    let is_port =
+        |port: &[u8]| port.strip_prefix(b":").map_or(port.is_empty(), |port| port.iter().all(u8::is_ascii_digit));
+    is_name && port.is_some_and(is_port)
 }
 
 /// RFC 9112 §6.1: `chunked` once and last; other codings are not understood here. hyper refuses most of the rest.
@@ -90,7 +114,26 @@ mod tests {
         assert_eq!(refusal(&[("host", "[::1]:8080")]), None);
         assert_eq!(refusal(&[]), Some(Refusal::BadHost));
         assert_eq!(refusal(&[("host", "a"), ("host", "a")]), Some(Refusal::BadHost));
-        assert_eq!(refusal(&[("host", "a/b@c")]), Some(Refusal::BadHost));
+        for host in ["a/b@c", "user@a", "a:80b", "a:80:80", "[::1", "[::1]a", "[]", "a]", "a b"] {
+            assert_eq!(refusal(&[("host", host)]), Some(Refusal::BadHost), "{host}");
+        }
+        for host in ["", "a:", "a_b.example:1", "[::ffff:1.2.3.4]"] {
+            assert_eq!(refusal(&[("host", host)]), None, "{host}");
+        }
+    }
+
+    #[test]
+    fn an_absolute_target_is_one_of_http_without_a_user() {
+        let check = |target: &str| {
+            let mut parts = head(&[("host", "a")]);
+            parts.uri = target.parse().expect("a target");
+            check(&parts).err()
+        };
+        assert_eq!(check("http://b/hooks/x"), None);
+        assert_eq!(check("https://b:8443/hooks/x"), None);
+        for target in ["http://user:password@a/hooks/x", "ftp://a/hooks/x", "a:80"] {
+            assert_eq!(check(target), Some(Refusal::BadHost), "{target}");
+        }
     }
 
     #[test]

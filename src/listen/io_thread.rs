@@ -14,9 +14,10 @@ use tokio::time::MissedTickBehavior;
 
 use super::accept::{Door, Sockets};
 use super::clients::Clients;
-use super::connection::{Connection, Expired};
+use super::connection::Connection;
 use super::handshake::Handshakes;
 use super::limits::{ConnectionLimit, Limits};
+use super::phase::Expired;
 use super::request::Answerer;
 use super::serve;
 use super::stage::{SharedStage, Stage};

@@ -34,6 +34,8 @@ mod limits;
 
 mod per_address;
 
+mod phase;
+
 mod proxy;
 
 mod request;

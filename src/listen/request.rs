@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
+use http::Method;
+use http::header::EXPECT;
 use http::request::Parts;
 use hyper::body::{Body, Incoming};
 
@@ -60,6 +62,9 @@ impl Request {
     ) -> (Self, Place) {
         let (head, body) = request.into_parts();
         connection.begin_receiving(!body.is_end_stream());
+        if end_is_doubtful(&head, &body) {
+            connection.doubt_end();
+        }
         let address = connection.address();
         let is_proxied = clients.trusts(address);
         let client = if is_proxied { clients.client(address, &head.headers) } else { address };
@@ -126,4 +131,12 @@ impl PendingBody<'_> {
         self.connection.begin_answering();
         Ok(())
     }
+}
+
+/// Whether a request must be the last of its connection unless it is read to its end: chunks that nobody has looked at; a body of
+/// which nobody knows whether its client sends it all the same, told that it is refused; and a tunnel, whose first bytes may have
+/// come with it.
+fn end_is_doubtful(head: &Parts, body: &Incoming) -> bool {
+    let is_body_doubtful = || body.size_hint().exact().is_none() || head.headers.contains_key(EXPECT);
+    head.method == Method::CONNECT || (!body.is_end_stream() && is_body_doubtful())
 }

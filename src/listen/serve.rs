@@ -6,6 +6,8 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
+use http::HeaderValue;
+use http::header::CONNECTION;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -131,7 +133,10 @@ where
         let (request, place) = Request::new(request, Rc::clone(&connection), &thread.clients);
         async move {
             let _place = place;
-            let (answer, ready_at) = thread.answerer.answer(request).await;
+            let (mut answer, ready_at) = thread.answerer.answer(request).await;
+            if connection.end_is_doubtful() {
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             if !connection.request_is_whole() {
                 // The body is dropped by now. In its next turn hyper skips what is left of it, if that is there, or else adds
                 // `Connection: close` to this answer.

@@ -11,7 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-use super::connection::{Connection, Verdict};
+use super::connection::Connection;
+use super::phase::Verdict;
 
 /// What a connection is carried by: a socket, with or without TLS on it.
 pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin {

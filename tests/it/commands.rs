@@ -231,8 +231,8 @@ fn the_page_of_presets_is_current() {
     assert!(page == kept, "run `hookgate presets --markdown > docs/presets.md`");
 }
 
-/// The presets that hookgate can play the sender of, and whether they sign rather than show a token.
-fn playable() -> Vec<(&'static str, bool)> {
+/// The presets whose senders and receivers share a text, and whether they sign with it rather than show it.
+pub fn playable() -> Vec<(&'static str, bool)> {
     let playable = |preset: &'static hookgate::config::Preset| match &preset.proof {
         Proof::Signature(scheme) if !is_public_key(scheme) => Some((preset.name.as_str(), true)),
         Proof::Token(_) => Some((preset.name.as_str(), false)),
@@ -298,7 +298,7 @@ fn send_is_accepted_with_the_right_secret_and_not_with_another() {
         let is_told = ["meta", "figma", "xero"].contains(&name) || sent.out.contains(reason);
         assert!(sent.err.starts_with('4') && is_told, "{name}: {}{}", sent.err, sent.out);
     }
-    for (name, words) in [("discord", "private key"), ("postmark", "signs nothing"), ("fusionauth", "private key")] {
+    for (name, words) in [("discord", "private key"), ("postmark", "signs nothing"), ("sendgrid", "private key")] {
         let post = ["send", "--preset", name, "--secret-file", "github", "payload.json", "http://127.0.0.1:1/"];
         let sent = hookgate(gateway.dir(), &post);
         assert!(sent.code == Some(1) && sent.err.contains(words), "{name}: {}", sent.err);

@@ -25,6 +25,8 @@ mod signing;
 
 mod admits_credentials;
 
+mod agrees_with_published_tests;
+
 mod answers_each_source_in_its_way;
 
 mod calls_handlers_of_the_embedding_program;
@@ -42,6 +44,8 @@ mod follows_events;
 mod gives_up_privileges;
 
 mod guards_its_admin_address;
+
+mod is_not_confused;
 
 mod isolates_a_slow_route;
 
@@ -61,6 +65,10 @@ mod parks_what_fails;
 
 mod plays_handshakes;
 
+mod plays_providers_with_keys;
+
+mod polls_in_each_apis_way;
+
 mod polls_what_has_no_webhook;
 
 mod polls_with_tokens;
@@ -68,6 +76,8 @@ mod polls_with_tokens;
 mod quarantines_what_it_refuses;
 
 mod reads_compressed_bodies;
+
+mod refuses_changed_requests;
 
 mod refuses_forgeries;
 

@@ -60,6 +60,33 @@ fn only_what_a_route_wants_is_delivered_to_it() {
 }
 
 #[test]
+fn each_test_of_a_member_takes_what_it_says() {
+    let cases = [
+        ("exists = true", r#"{"m":null}"#, "{}"),
+        ("eq = \"a\"", r#"{"m":"\u0061"}"#, r#"{"m":"A"}"#),
+        ("one_of = [1, \"x\"]", r#"{"m":1.0}"#, r#"{"m":"1"}"#),
+        ("prefix = \"ab\"", r#"{"m":"abc"}"#, r#"{"m":"bab"}"#),
+        ("gt = 5", r#"{"m":5.1}"#, r#"{"m":5}"#),
+        ("ge = 5", r#"{"m":5}"#, r#"{"m":4.9}"#),
+        ("lt = 5", r#"{"m":-6}"#, r#"{"m":5}"#),
+        ("le = 5", r#"{"m":5}"#, r#"{"m":5.1}"#),
+    ];
+    for (test, taken, passed_over) in cases {
+        let processor = Processor::start();
+        let gateway = Gateway::start(&format!(
+            "[[source]]\nname = \"s\"\nauth = \"none\"\nack = \"memory\"\n[[route]]\nname = \"r\"\n\
+             from = {{ source = \"s\" }}\nwhere = {{ json = \"/m\", {test} }}\nto = {{ http = \"{}\" }}\n",
+            processor.url("/")
+        ));
+        for body in [passed_over, taken] {
+            assert_eq!(gateway.post("/hooks/s", &[], body.as_bytes()).status, 202);
+        }
+        gateway.wait_for_metric("hookgate_route_filtered_total", &[], 1.0);
+        assert_eq!(bodies(&processor.wait_for(1)), [taken], "{test}");
+    }
+}
+
+#[test]
 fn what_was_passed_over_does_not_come_again_and_holds_no_place() {
     let processor = Processor::start();
     let gateway = Gateway::start(&format!(

@@ -4,6 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use data_encoding::{BASE64, HEXLOWER};
 use hmac::{Hmac, KeyInit, Mac};
+use sha1::Sha1;
 use sha2::Sha256;
 
 use crate::gateway::SECRET;
@@ -23,7 +24,18 @@ pub fn now() -> u64 {
 
 /// `X-Hub-Signature-256` of GitHub.
 pub fn github(body: &[u8]) -> String {
-    format!("sha256={}", HEXLOWER.encode(&mac(SECRET.as_bytes(), &[body])))
+    github_with(SECRET, body)
+}
+
+/// The same with another secret.
+pub fn github_with(secret: &str, body: &[u8]) -> String {
+    format!("sha256={}", HEXLOWER.encode(&mac(secret.as_bytes(), &[body])))
+}
+
+/// Its `X-Hub-Signature`, which is older.
+pub fn github_sha1(body: &[u8]) -> String {
+    let mac = Hmac::<Sha1>::new_from_slice(SECRET.as_bytes()).unwrap().chain_update(body);
+    format!("sha1={}", HEXLOWER.encode(&mac.finalize().into_bytes()))
 }
 
 /// `Stripe-Signature`.

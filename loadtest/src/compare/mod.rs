@@ -23,5 +23,8 @@ mod html;
 
 mod conduct;
 
+mod idle;
+
 pub(crate) use args::CompareArgs;
 pub(crate) use conduct::run;
+pub(crate) use idle::{IdleArgs, idle};

@@ -63,6 +63,7 @@ impl Launcher {
                     io_threads: self.layout.server.count(),
                     ack,
                     secret: &self.secret,
+                    ids: None,
                     processors: &[],
                 };
                 Ok(command(&self.hookgate, &["run", "--config", text(&config.write(dir)?)?]))

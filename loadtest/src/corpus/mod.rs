@@ -69,6 +69,24 @@ impl Size {
     }
 }
 
+/// Bodies of 1 KB: small ones, filled up with a text that is another in each.
+pub(crate) fn kilobyte() -> Vec<Payload> {
+    let fill = |(nth, payload): (u64, Payload)| {
+        let mut rng = fastrand::Rng::with_seed(nth);
+        let text = String::from_utf8_lossy(&payload.body).into_owned();
+        let whole = text.strip_suffix('}').unwrap_or(&text);
+        let mut body = format!("{whole},\"body\":\"");
+        while body.len() < KILOBYTE - 2 {
+            body.push(if rng.u8(..6) == 0 { ' ' } else { rng.lowercase() });
+        }
+        body += "\"}";
+        Payload { body: Bytes::from(body), ..payload }
+    };
+    (0..).zip(Size::Small.payloads()).map(fill).collect()
+}
+
+const KILOBYTE: usize = 1024;
+
 /// What bodies are variations of.
 struct Base {
     event_type: &'static str,

@@ -39,7 +39,7 @@ pub(crate) use id::Ids;
 pub(crate) use machine::{Cpu, Others};
 pub(crate) use measure::{Outcome, Plan, measure, probe};
 pub(crate) use payloads::{Payload, Sizes, read};
-pub(crate) use prepare::Press;
+pub(crate) use prepare::{Press, Request};
 #[cfg(test)]
 pub(crate) use response::Answer;
 #[cfg(test)]

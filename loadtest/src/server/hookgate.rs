@@ -16,17 +16,23 @@ pub(crate) struct ConfigText<'a> {
     pub(crate) secret: &'a str,
     /// Where each route delivers; none for one that discards.
     pub(crate) processors: &'a [SocketAddr],
+    /// How many ids the source remembers; as the preset has it if not given.
+    pub(crate) ids: Option<u64>,
 }
 
 impl ConfigText<'_> {
     /// Writes it, and the secret, into `dir`, in which its journal will be too.
     pub(crate) fn write(&self, dir: &Path) -> anyhow::Result<PathBuf> {
-        let Self { listen, io_threads, ack, secret, processors } = self;
+        let Self { listen, io_threads, ack, secret, processors, ids } = self;
         let mut text = format!(
-            "[gateway]\nlisten = \"{listen}\"\nio_threads = {io_threads}\nadmin = \"off\"\n\n\
+            "[gateway]\nlisten = \"{listen}\"\nio_threads = {io_threads}\nadmin = \"off\"\n\
+             max_connections = 30000\nmax_connections_per_address = 30000\n\n\
              [journal]\ndir = \"data\"\nretain = {{ age = \"0s\", size = \"1GiB\" }}\n\n\
              [[source]]\nname = \"github\"\npreset = \"github\"\nsecret = {{ file = \"secret\" }}\nack = \"{ack}\"\n"
         );
+        if let Some(ids) = ids {
+            writeln!(text, "duplicates = {{ age = \"24h\", ids = {ids} }}")?;
+        }
         let destinations = processors.iter().map(|processor| format!("{{ http = \"http://{processor}/\" }}"));
         let none = processors.is_empty().then(|| "\"discard\"".to_owned());
         for (at, to) in destinations.chain(none).enumerate() {

@@ -63,7 +63,14 @@ async fn verify(args: &VerifyArgs) -> anyhow::Result<Verified> {
         None => {
             let (listen, secret) = (free_port()?, secret());
             let processors: Vec<_> = receivers.iter().map(|receiver| receiver.address).collect();
-            let config = ConfigText { listen, io_threads: 1, ack: &args.ack, secret: &secret, processors: &processors };
+            let config = ConfigText {
+                listen,
+                io_threads: 1,
+                ack: &args.ack,
+                secret: &secret,
+                processors: &processors,
+                ids: None,
+            };
             let mut command = Command::new(find(args.hookgate.as_deref())?);
             command.arg("run").arg("--config").arg(config.write(directory.path())?);
             let mut gateway = Process::start(command, None, directory.path())?;
@@ -115,7 +122,7 @@ async fn verify(args: &VerifyArgs) -> anyhow::Result<Verified> {
 }
 
 /// Waits until everything has arrived everywhere, or nothing arrives any more.
-async fn settle(patience: Duration, acknowledged: &[Acknowledged], receivers: &[Receiver], bar: &Bar) {
+pub(crate) async fn settle(patience: Duration, acknowledged: &[Acknowledged], receivers: &[Receiver], bar: &Bar) {
     let (mut before, mut since) = (0, Instant::now());
     loop {
         let counts: Vec<usize> = receivers.iter().map(Receiver::count).collect();

@@ -10,23 +10,23 @@ use crate::load::{Acknowledged, Ids};
 
 /// What became of the events at one processor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Verdict {
+pub(crate) struct Verdict {
     /// Different events that have arrived.
-    pub(super) arrived: usize,
+    pub(crate) arrived: usize,
     /// Acknowledged, and did not arrive.
-    pub(super) lost: usize,
+    pub(crate) lost: usize,
     /// Some of their ids.
-    pub(super) lost_ids: Vec<String>,
+    pub(crate) lost_ids: Vec<String>,
     /// Deliveries of what had arrived before.
-    pub(super) duplicated: usize,
+    pub(crate) duplicated: usize,
     /// Events that were acknowledged before another one was even sent, and arrived after it.
-    pub(super) out_of_order: usize,
+    pub(crate) out_of_order: usize,
     /// Arrived, although their sender was not told that they were taken.
-    pub(super) unacknowledged: usize,
+    pub(crate) unacknowledged: usize,
 }
 
 impl Verdict {
-    pub(super) fn of(acknowledged: &[Acknowledged], arrivals: &[Arrival]) -> Self {
+    pub(crate) fn of(acknowledged: &[Acknowledged], arrivals: &[Arrival]) -> Self {
         let mut first: HashMap<&[u8; Ids::WIDTH], Instant> = HashMap::with_capacity(arrivals.len());
         for arrival in arrivals {
             first.entry(&arrival.id).or_insert(arrival.at);

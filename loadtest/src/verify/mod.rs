@@ -14,4 +14,6 @@ mod judge;
 mod conduct;
 
 pub(crate) use args::VerifyArgs;
-pub(crate) use conduct::run;
+pub(crate) use conduct::{run, settle};
+pub(crate) use judge::Verdict;
+pub(crate) use receiver::Receiver;

@@ -16,14 +16,14 @@ use crate::load::Ids;
 
 /// A delivery.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Arrival {
-    pub(super) id: [u8; Ids::WIDTH],
-    pub(super) at: Instant,
+pub(crate) struct Arrival {
+    pub(crate) id: [u8; Ids::WIDTH],
+    pub(crate) at: Instant,
 }
 
 /// The processor.
-pub(super) struct Receiver {
-    pub(super) address: SocketAddr,
+pub(crate) struct Receiver {
+    pub(crate) address: SocketAddr,
     arrivals: Arc<Mutex<Vec<Arrival>>>,
     end: watch::Sender<bool>,
     thread: Option<JoinHandle<anyhow::Result<()>>>,
@@ -31,7 +31,7 @@ pub(super) struct Receiver {
 
 impl Receiver {
     /// Listens; on port 0 on a free one.
-    pub(super) fn start(listen: SocketAddr) -> anyhow::Result<Self> {
+    pub(crate) fn start(listen: SocketAddr) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(listen)
             .with_context(|| format!("cannot listen on {listen}: is another processor running there?"))?;
         listener.set_nonblocking(true)?;
@@ -62,12 +62,12 @@ impl Receiver {
     }
 
     /// What has arrived so far, in its order.
-    pub(super) fn arrivals(&self) -> Vec<Arrival> {
+    pub(crate) fn arrivals(&self) -> Vec<Arrival> {
         self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How many have.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 }

@@ -327,6 +327,9 @@ fn a_token_counts_until_it_expires() {
     let at = |claims: &str| Case::new("monday", [("Authorization", jwt(r#"{"alg":"HS256"}"#, claims))]).verdict(SECRET);
     assert_eq!(at(r#"{"exp":1699999950}"#), Ok(()));
     assert_eq!(at(r#"{"exp":1699999900}"#), Err(Refusal::StaleTimestamp));
+    assert_eq!(at(r#"{"exp":1e300}"#), Ok(()));
+    assert_eq!(at(r#"{"exp":-1e300}"#), Err(Refusal::StaleTimestamp));
+    assert_eq!(at(r#"{"nbf":1e300}"#), Err(Refusal::FutureTimestamp));
     assert_eq!(at(r#"{"nbf":1700000100}"#), Err(Refusal::FutureTimestamp));
     assert_eq!(at(r#"{"exp":"soon"}"#), Err(Refusal::MalformedTimestamp));
 }

@@ -18,6 +18,8 @@ mod signatures;
 
 mod vectors;
 
+pub(super) mod work;
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::request::Parts;

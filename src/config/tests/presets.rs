@@ -84,6 +84,17 @@ fn standard_webhooks_sign_the_id_too() {
 }
 
 #[test]
+fn every_preset_names_its_document_and_its_provider() {
+    assert!(presets().len() >= 60);
+    for preset in presets() {
+        assert!(preset.document.starts_with("https://"), "{} names no source", preset.name);
+        assert_ne!(preset.provider, preset.name);
+        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        assert!(preset.name.bytes().all(is_plain), "{}", preset.name);
+    }
+}
+
+#[test]
 fn every_deadline_is_shorter_than_the_provider_waits() {
     for preset in presets() {
         // Some do not say how long they wait.

@@ -13,7 +13,7 @@ use crate::event::Sequence;
 use crate::journal::receipt::{Completions, Outcome, Submission};
 use crate::journal::start::{Prepared, prepare};
 use crate::journal::threads::Errand;
-use crate::journal::{JournalError, Parked, Reader, Recovered, RouteProgress, Settings};
+use crate::journal::{JournalError, Parked, Reader, Recovered, RouteProgress, Search, Settings};
 use crate::refusal::Refusal;
 
 pub(super) struct Driven {
@@ -138,8 +138,10 @@ impl Driven {
 
     fn run_errands(&mut self) {
         while let Ok(errand) = self.parts.errands.1.try_recv() {
-            if let Errand::Release(released) = errand {
-                self.parts.stock.release(released);
+            match errand {
+                Errand::Release(released) => self.parts.stock.release(released),
+                Errand::Index(page) => self.parts.stock.index(&page),
+                Errand::Tend | Errand::Stop => {}
             }
             self.parts.stock.tend();
         }
@@ -147,6 +149,10 @@ impl Driven {
 
     pub(super) fn reader(&self) -> Reader {
         Reader::new(Arc::clone(&self.parts.shared), Arc::clone(&self.parts.disk))
+    }
+
+    pub(super) fn search(&self) -> Search {
+        Search::of_open(Arc::clone(&self.parts.shared), Arc::clone(&self.parts.disk))
     }
 
     /// Every event that is kept, read from the disk or the ring as it comes, a few at a time.

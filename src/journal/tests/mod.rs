@@ -12,6 +12,8 @@ mod format;
 
 mod handles;
 
+mod index_pages;
+
 mod parked;
 
 mod power;

@@ -1,0 +1,175 @@
+#!/usr/bin/env bash
+# Honest and hostile traffic at once, for MINUTES (30 unless said otherwise), with the gateway killed at random moments and its
+# disk full now and then during the first two thirds; the last third shows whether memory and file descriptors stay flat.
+#
+#   loadtest/soak.sh [MINUTES] [DIRECTORY]
+#
+# Needs target/release/hookgate and target/release/loadtest. As root the journal lies on an ext4 of its own, of 512 MiB, which
+# is what is filled; otherwise no disk is filled. slowhttptest is used if it is installed. Exits 0 only if nothing that was acknowledged was lost and
+# nothing grew.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+MINUTES=${1:-30}
+BASE=$(mktemp -d "${2:-.}/.soak-XXXXXX")
+BASE=$(cd "$BASE" && pwd)
+HOOKGATE=target/release/hookgate LOADTEST=target/release/loadtest
+PORT=18480 ADMIN=18481
+URL=http://127.0.0.1:$PORT/hooks/github
+END=$(($(date +%s) + MINUTES * 60))
+CALM=$((END - MINUTES * 20))
+export HOOKGATE_ALLOW_ROOT=1
+
+surprises=$BASE/surprises
+: > "$surprises"
+surprise() { echo "$(date +%T) $*" | tee -a "$surprises" >&2; }
+
+mkdir "$BASE/disk"
+if [ "$(id -u)" = 0 ]; then
+  truncate -s 512M "$BASE/image"
+  mkfs.ext4 -q "$BASE/image"
+  mount -o loop "$BASE/image" "$BASE/disk"
+fi
+cleanup() {
+  trap - EXIT
+  # Those started here, and no others.
+  for pid in $(jobs -p) ${GATEWAY:-}; do
+    pkill -P "$pid" 2>/dev/null || true
+    kill "$pid" 2>/dev/null || true
+  done
+  wait || true
+  umount "$BASE/disk" 2>/dev/null || true
+  rm -rf "$BASE"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+printf 'the-secret-of-honest-senders-0123456789' > "$BASE/secret"
+printf 'what-a-forger-takes-for-the-secret-9876' > "$BASE/forged"
+chmod 600 "$BASE/secret" "$BASE/forged"
+cat > "$BASE/hookgate.toml" <<TOML
+[gateway]
+listen = "127.0.0.1:$PORT"
+admin = "127.0.0.1:$ADMIN"
+io_threads = 1
+max_connections_per_address = 6000
+head_timeout = "5s"
+body_timeout = "5s"
+[journal]
+dir = "$BASE/disk/data"
+max_size = "2GiB"
+retain = { age = "0s", size = "64MiB" }
+[[source]]
+name = "github"
+preset = "github"
+secret = { file = "$BASE/secret" }
+[[route]]
+name = "one"
+from = { source = "github" }
+to = { http = "http://127.0.0.1:19481/" }
+[[route]]
+name = "two"
+from = { source = "github" }
+to = { http = "http://127.0.0.1:19482/" }
+TOML
+$HOOKGATE check --config "$BASE/hookgate.toml" > /dev/null
+
+start() {
+  $HOOKGATE run --config "$BASE/hookgate.toml" >> "$BASE/log" 2>&1 &
+  GATEWAY=$!
+  for _ in $(seq 600); do
+    if (exec 3<> /dev/tcp/127.0.0.1/$PORT) 2>/dev/null; then return; fi
+    kill -0 "$GATEWAY" 2>/dev/null || break
+    sleep 0.05
+  done
+  surprise "it does not start: $(tail -n 3 "$BASE/log")"
+  exit 1
+}
+start
+
+# The honest, whose every acknowledged event must arrive at both processors.
+$LOADTEST verify --url "$URL" --secret-file "$BASE/secret" --processor 127.0.0.1:19481 --processor 127.0.0.1:19482 \
+  --rate 400 --connections 32 --corpus medium --duration "$((MINUTES * 60))s" --settle 90s --json > "$BASE/verified" &
+HONEST=$!
+
+hostile() {
+  local names=(-H -B -X) at=0
+  while [ "$(date +%s)" -lt "$END" ]; do
+    # Wrong signatures.
+    timeout 20 $LOADTEST run "$URL" --preset github --secret-file "$BASE/forged" --corpus small --rate 200 --connections 16 \
+      --warmup 0s --duration 5s > /dev/null 2>&1 || true
+    # What is no HTTP.
+    for _ in $(seq 20); do
+      (timeout 2 head -c $((RANDOM % 9000)) /dev/urandom > /dev/tcp/127.0.0.1/$PORT) 2>/dev/null || true
+    done
+    # Slow heads, slow bodies, slow readers, in turn.
+    if command -v slowhttptest > /dev/null; then
+      timeout 40 slowhttptest "${names[$at]}" -c 1000 -r 500 -i 2 -l 15 -u "$URL" > /dev/null 2>&1 || true
+      at=$(((at + 1) % 3))
+    fi
+    sleep 1
+  done
+}
+hostile &
+
+kills=0 fills=0
+{
+  echo "seconds,resident_kib,descriptors"
+  began=$(date +%s)
+  next=$((began + 20 + RANDOM % 40))
+  while now=$(date +%s); [ "$now" -lt "$END" ]; do
+    if ! kill -0 "$GATEWAY" 2>/dev/null; then
+      surprise "it ended by itself: $(tail -n 3 "$BASE/log")"
+      start
+    fi
+    if [ "$now" -ge "$next" ] && [ "$now" -lt "$CALM" ]; then
+      if [ $((RANDOM % 4)) = 0 ] && mountpoint -q "$BASE/disk"; then
+        dd if=/dev/zero of="$BASE/disk/filling" bs=1M 2>/dev/null || true
+        sleep 8
+        rm -f "$BASE/disk/filling"
+        fills=$((fills + 1))
+      else
+        kill -KILL "$GATEWAY"
+        wait "$GATEWAY" 2>/dev/null || true
+        start
+        kills=$((kills + 1))
+      fi
+      next=$((now + 20 + RANDOM % 40))
+    fi
+    echo "$((now - began)),$(awk '/VmRSS/ { print $2 }' "/proc/$GATEWAY/status"),$(ls "/proc/$GATEWAY/fd" | wc -l)"
+    sleep 5
+  done
+  echo "$kills $fills" > "$BASE/counts"
+} > "$BASE/samples"
+
+wait "$HONEST" || surprise "something that was acknowledged was lost"
+read -r kills fills < "$BASE/counts"
+cat "$BASE/verified"
+echo "$kills kills, $fills full disks in $MINUTES minutes"
+
+# Of the last third: the first and the last half of it, medians.
+median() { sort -n | awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }'; }
+calm=$(tail -n +2 "$BASE/samples" | awk -F, -v from=$((MINUTES * 40)) '$1 >= from')
+half=$(($(wc -l <<< "$calm") / 2))
+for column in 2 3; do
+  first=$(head -n "$half" <<< "$calm" | cut -d, -f$column | median)
+  last=$(tail -n "$half" <<< "$calm" | cut -d, -f$column | median)
+  [ $column = 2 ] && what="resident KiB" || what="descriptors"
+  echo "$what in the last third: $first, then $last"
+  # Attackers come and go: descriptors are compared where there are fewest.
+  if [ $column = 2 ] && [ "$last" -gt $((first * 5 / 4 + 4096)) ]; then surprise "memory grew: $first to $last KiB"; fi
+done
+fewest() { cut -d, -f3 | sort -n | head -n 1; }
+first=$(head -n "$half" <<< "$calm" | fewest) last=$(tail -n "$half" <<< "$calm" | fewest)
+if [ "$last" -gt $((first + 64)) ]; then surprise "descriptors grew: $first to $last at the least"; fi
+grep -E 'ERROR|panicked' "$BASE/log" | grep -v 'the journal takes no events' >> "$surprises" || true
+
+# A stop ends it in order.
+kill -TERM "$GATEWAY"
+wait "$GATEWAY" || surprise "it did not stop in order: exit code $?"
+GATEWAY=
+if [ -s "$surprises" ]; then
+  echo "surprises:"
+  cat "$surprises"
+  exit 1
+fi
+echo "no surprises"

@@ -1,0 +1,140 @@
+//! `loadtest idle`: what a connection costs that is kept and says nothing.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context as _, ensure};
+use clap::Args;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde::Serialize;
+
+use super::contender::{CONTENDERS, Contender, DURABLE, MEMORY};
+use super::started::Launcher;
+use crate::corpus::Size;
+use crate::figures::{Bytes, Grouped, columns};
+use crate::load::{Ids, Press, Request, Target};
+use crate::secret;
+use crate::server::{Layout, find};
+use crate::sign::Signing;
+
+/// Measure what an idle connection costs hookgate and bare hyper.
+///
+/// Opens keep-alive connections, sends one signed request of 250 B on each, leaves them open, and divides the memory that the
+/// server has gained by their number.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:
+  loadtest idle
+  loadtest idle --connections 2000 --json")]
+pub(crate) struct IdleArgs {
+    /// Connections.
+    #[arg(long, default_value = "10000", value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    connections: u32,
+    /// The gateway's binary; the one beside this one if not given.
+    #[arg(long, value_name = "FILE")]
+    hookgate: Option<PathBuf>,
+    /// Where servers keep their files.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    data: PathBuf,
+    /// Print one JSON object instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Idle {
+    name: &'static str,
+    before_bytes: u64,
+    after_bytes: u64,
+    per_connection_bytes: u64,
+}
+
+/// Measures, and prints what came of it.
+pub(crate) fn idle(args: &IdleArgs) -> anyhow::Result<ExitCode> {
+    let layout = Layout::one_for_server(None, None)?;
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
+        .context("cannot raise the limit of open files")?;
+    let launcher =
+        Launcher { layout, hookgate: find(args.hookgate.as_deref())?, data: args.data.clone(), secret: secret() };
+    let chosen = CONTENDERS.iter().filter(|contender| [MEMORY, DURABLE, "hyper-hmac"].contains(&contender.name));
+    let rows = chosen.map(|contender| one(args, &launcher, contender)).collect::<anyhow::Result<Vec<_>>>()?;
+    if args.json {
+        println!("{}", serde_json::json!({ "connections": args.connections, "servers": rows }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let number = Grouped(args.connections.into());
+    println!("{number} connections, one request of 250 B on each, then idle");
+    let head = ["server", "resident before", "after", "for each connection"];
+    let mut table = vec![head.map(str::to_owned).to_vec()];
+    for Idle { name, before_bytes, after_bytes, per_connection_bytes } in &rows {
+        let bytes = [before_bytes, after_bytes, per_connection_bytes].map(|bytes| Bytes(*bytes as f64).to_string());
+        table.push(std::iter::once((*name).to_owned()).chain(bytes).collect());
+    }
+    print!("{}", columns(&table));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn one(args: &IdleArgs, launcher: &Launcher, contender: &Contender) -> anyhow::Result<Idle> {
+    let server = launcher.start(contender)?;
+    let target = Target::resolve(&format!("http://{}/hooks/github", server.address))?;
+    let signing = Signing::new("github", launcher.secret.clone().into_bytes())?;
+    let press = Press::new(signing, target, Size::Small.payloads());
+    let request = |nth: usize| {
+        let mut id = [b'0'; Ids::WIDTH];
+        let text = format!("{nth:08}");
+        id[..text.len()].copy_from_slice(text.as_bytes());
+        press.print(nth, &id, SystemTime::now()).context("there is no payload")
+    };
+    // What the first request alone makes ready is nobody's in particular.
+    drop(exchange(server.address, &request(0)?)?);
+    let before_bytes = resident(&server.pids());
+    let connections: Vec<TcpStream> = (1..=args.connections as usize)
+        .map(|nth| exchange(server.address, &request(nth)?))
+        .collect::<anyhow::Result<_>>()
+        .with_context(|| format!("{} does not keep so many connections", contender.name))?;
+    let after_bytes = resident(&server.pids());
+    let per_connection_bytes = after_bytes.saturating_sub(before_bytes) / connections.len() as u64;
+    Ok(Idle { name: contender.name, before_bytes, after_bytes, per_connection_bytes })
+}
+
+/// One request and the whole of its answer, on a connection that stays.
+fn exchange(address: SocketAddr, request: &Request) -> anyhow::Result<TcpStream> {
+    let mut stream = TcpStream::connect(address).context("cannot connect")?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(&request.head)?;
+    stream.write_all(&request.body)?;
+    let mut answer = Vec::new();
+    let mut piece = [0; 1024];
+    while !is_whole(&answer) {
+        let read = stream.read(&mut piece).context("no answer")?;
+        ensure!(read > 0, "the connection was closed");
+        answer.extend_from_slice(&piece[..read]);
+    }
+    let text = String::from_utf8_lossy(&answer);
+    ensure!(text.starts_with("HTTP/1.1 20"), "the answer was {}", text.lines().next().unwrap_or_default());
+    Ok(stream)
+}
+
+fn is_whole(answer: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(answer);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+    });
+    body.len() >= length.unwrap_or_default()
+}
+
+fn resident(pids: &[u32]) -> u64 {
+    let of = |pid: &u32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
+    };
+    pids.iter().filter_map(of).sum()
+}
+
+const PATIENCE: Duration = Duration::from_secs(10);
