@@ -1,13 +1,12 @@
 //! A new connection to a processor: name, TCP, TLS, within the route's `connect_timeout`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use ipnet::IpNet;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, lookup_host};
@@ -15,8 +14,8 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use super::super::{SinkError, detail};
-use super::{Connection, reach, tls};
-use crate::config::HttpSink as HttpConfig;
+use super::{Connection, tls};
+use crate::config::{HttpSink as HttpConfig, Reach};
 use crate::routes::{Failure, FailureKind};
 
 /// Where a route connects to.
@@ -26,8 +25,7 @@ pub(super) struct Target {
     port: u16,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     timeout: Duration,
-    deny_private: bool,
-    allow: Vec<IpNet>,
+    reach: Reach,
 }
 
 impl Target {
@@ -61,14 +59,7 @@ impl Target {
             _ => return Err(wrong("it must begin with `http://` or `https://`")),
         };
         let port = config.url.port_u16().unwrap_or(default_port);
-        Ok(Self {
-            host,
-            port,
-            tls,
-            timeout: config.connect_timeout,
-            deny_private: config.deny_private,
-            allow: config.allow.clone(),
-        })
+        Ok(Self { host, port, tls, timeout: config.connect_timeout, reach: config.reach.clone() })
     }
 
     /// Connects. The name is looked up each time, so that a processor may move.
@@ -94,10 +85,8 @@ impl Target {
     /// One such address among several refuses them all: whoever answers for the name is not to be trusted with the others.
     /// What is connected to afterwards are the very addresses that were looked at.
     fn refuse_private(&self, addresses: &[SocketAddr]) -> Result<(), Failure> {
-        let refused = |ip: &IpAddr| {
-            self.deny_private && reach::is_private(*ip) && !self.allow.iter().any(|range| range.contains(ip))
-        };
-        let Some(ip) = addresses.iter().map(|address| address.ip().to_canonical()).find(refused) else { return Ok(()) };
+        let mut ips = addresses.iter().map(|address| address.ip().to_canonical());
+        let Some(ip) = ips.find(|ip| self.reach.refuses(*ip)) else { return Ok(()) };
         let why = format!(
             "{ip} is a private address, which `deny_private` refuses; `allow = [\"{ip}\"]` would let it through"
         );

@@ -23,8 +23,6 @@ mod idle;
 
 mod pinned;
 
-mod reach;
-
 mod request;
 
 mod server;
