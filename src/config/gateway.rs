@@ -39,6 +39,8 @@ pub struct GatewayConfig {
     pub drain_delay: Duration,
     /// How long requests and deliveries in flight may take to end.
     pub drain_timeout: Duration,
+    /// Whether routes and polls refuse addresses that are within a network, unless they say otherwise.
+    pub deny_private: bool,
     /// The admin listener; `None` for none.
     pub admin: Option<AdminConfig>,
 }

@@ -93,7 +93,9 @@ fn config(roots: &mut [Table<'_>]) -> Option<Config> {
     let polled = read::polls(main, &gateway, &mut sources);
     let quarantine = read::quarantine(main, &journal, &sources.configs);
     let pools = read::pools(roots);
-    let routes = read::routes(roots, &read::Surroundings { sources: &sources, pools: &pools, journal: &journal });
+    let deny_private = gateway.deny_private;
+    let around = read::Surroundings { sources: &sources, pools: &pools, journal: &journal, deny_private };
+    let routes = read::routes(roots, &around);
     let taken: Vec<usize> = routes.iter().flat_map(|route| &route.from).map(|from| from.source).collect();
     sources.warn_of_unread(&taken);
     let mut used: Vec<usize> = routes.iter().map(|route| route.pool).collect();

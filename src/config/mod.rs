@@ -42,6 +42,8 @@ mod proof;
 
 mod quarantine;
 
+mod reach;
+
 mod read;
 
 mod route;
@@ -83,6 +85,7 @@ pub use problem::{Problem, Problems};
 pub use process::ProcessConfig;
 pub use proof::{JwtScheme, Proof, TokenPlace};
 pub use quarantine::QuarantineConfig;
+pub use reach::Reach;
 pub use route::{
     BacklogConfig, BacklogFull, BreakerConfig, FileSink, Fill, From, FromStart, HttpAuth, HttpSink, HttpTls,
     QueueConfig, RetryConfig, RouteConfig, SinkConfig, TypePattern, WhenFull,

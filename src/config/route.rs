@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderName, StatusCode, Uri};
 
-use super::{Condition, Secret};
+use super::{Condition, Reach, Secret};
 
 /// One route: match, queue, processor.
 #[derive(Debug, Clone)]
@@ -181,6 +181,8 @@ pub struct HttpSink {
     pub timeout: Duration,
     /// For connecting, TLS included.
     pub connect_timeout: Duration,
+    /// Which addresses its host may have.
+    pub reach: Reach,
 }
 
 /// The value of a configured header: text, or a secret.

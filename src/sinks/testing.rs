@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::config::{
-    BreakerConfig, HttpSink as HttpConfig, HttpTls, QueueConfig, RetryConfig, RouteConfig, SinkConfig, WhenFull,
+    BreakerConfig, HttpSink as HttpConfig, HttpTls, QueueConfig, Reach, RetryConfig, RouteConfig, SinkConfig, WhenFull,
 };
 use crate::event::Event;
 use crate::routes::{Delivery, Failure, Outcome, Outcomes, Sink};
@@ -60,6 +60,7 @@ pub(super) fn http(url: &str) -> HttpConfig {
         sign: Vec::new(),
         timeout: Duration::from_secs(20),
         connect_timeout: Duration::from_secs(20),
+        reach: Reach::default(),
     }
 }
 

@@ -35,6 +35,8 @@ mod commands;
 
 mod delivers_real_payloads;
 
+mod denies_private_addresses;
+
 mod dies_at_any_moment;
 
 mod finds_types_where_providers_put_them;

@@ -57,6 +57,7 @@ pub(in crate::config) fn gateway(root: &mut Table<'_>) -> GatewayConfig {
     if let Some(delay) = table.get("drain_delay").and_then(|node| node.duration()) {
         gateway.drain_delay = delay;
     }
+    gateway.deny_private = table.get("deny_private").and_then(|node| node.flag()).unwrap_or(false);
     let address_node = table.get("admin");
     gateway.admin = admin(&mut table);
     if let (Some(AdminConfig { address: AdminAddress::Tcp(address), .. }), Some(node)) = (&gateway.admin, address_node)
@@ -123,6 +124,7 @@ fn defaults() -> GatewayConfig {
         idle_timeout: Duration::from_secs(75),
         drain_delay: Duration::ZERO,
         drain_timeout: Duration::from_secs(30),
+        deny_private: false,
         admin: Some(default_admin()),
     }
 }

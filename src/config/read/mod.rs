@@ -38,6 +38,8 @@ mod proof;
 
 mod quarantine;
 
+mod reach;
+
 mod reply;
 
 mod route;

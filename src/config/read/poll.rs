@@ -34,7 +34,7 @@ fn poll<'d>(mut table: Table<'d>, gateway: &GatewayConfig, sources: &mut Sources
     sources.filling.push(fills);
     let tenant = tenant(&mut table, fills.and_then(|at| sources.configs.get(at)));
     let url = table.require("url", "url = \"https://api.example.com/orders?since={cursor}\"");
-    let server = url.as_ref().and_then(|node| server(&mut table, node));
+    let server = url.as_ref().and_then(|node| server(&mut table, node, gateway.deny_private));
     let oauth2 = table.get("oauth2").and_then(|node| oauth2(&node, server.as_ref()));
     let every = table.require("every", "every = \"1m\"").and_then(|node| node.positive_duration());
     let jitter = table.get("jitter").and_then(|node| node.number(0..=100)).unwrap_or(10) as f64 / 100.0;
@@ -89,9 +89,10 @@ fn oauth2(node: &Node<'_>, server: Option<&HttpSink>) -> Option<OAuthConfig> {
             "write only one of basic, bearer, oauth2 and a header Authorization",
         );
     }
+    let deny_private = server.is_none_or(|it| it.reach.deny_private);
     let mut table = node.table()?;
     let url = table.require("token_url", "token_url = \"https://login.example.com/oauth2/token\"");
-    let server = url.as_ref().and_then(|node| place(&mut table, node, None));
+    let server = url.as_ref().and_then(|node| place(&mut table, node, None, deny_private));
     let client_id = table.require("client_id", "client_id = \"hookgate\"");
     let client_id = client_id.and_then(|node| node.filled_text()).map(ToOwned::to_owned);
     let client_secret = table.require("client_secret", "client_secret = { env = \"NAME\" }");

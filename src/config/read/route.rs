@@ -23,6 +23,8 @@ pub(in crate::config) struct Surroundings<'s, 'd> {
     pub(in crate::config) sources: &'s Sources<'d>,
     pub(in crate::config) pools: &'s Pools<'d>,
     pub(in crate::config) journal: &'s JournalConfig,
+    /// What `[gateway]` says of it.
+    pub(in crate::config) deny_private: bool,
 }
 
 /// Reads the routes of all files and checks them against each other.
@@ -63,7 +65,7 @@ fn route<'d>(mut table: Table<'d>, names: &mut Names<'d>, around: &Surroundings<
     let breaker = breaker(table.get("breaker"));
     let to =
         table.require("to", "to = { http = \"http://…\" }, { file = \"…\" }, \"stdout\", \"discard\" or \"handler\"");
-    let to = to.and_then(|node| sink(&node)).unwrap_or(SinkConfig::Discard);
+    let to = to.and_then(|node| sink(&node, around.deny_private)).unwrap_or(SinkConfig::Discard);
     table.finish();
     RouteConfig {
         name,

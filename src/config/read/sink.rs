@@ -6,13 +6,14 @@ use std::time::Duration;
 use http::{HeaderName, Uri, header};
 
 use super::auth::user;
+use super::reach::{reach, warn_if_refused};
 use super::secret::{header_secret, secret, signing_keys};
 use crate::config::node::Node;
 use crate::config::table::Table;
 use crate::config::{FileSink, Fill, HttpAuth, HttpSink, HttpTls, KeyForm, SinkConfig};
 
-/// Reads a processor.
-pub(super) fn sink(node: &Node<'_>) -> Option<SinkConfig> {
+/// Reads a processor. `deny_private` is what counts where it does not say so itself.
+pub(super) fn sink(node: &Node<'_>, deny_private: bool) -> Option<SinkConfig> {
     if node.is_text() {
         let kinds = [("stdout", Plain::Stdout), ("discard", Plain::Discard), ("handler", Plain::Handler)];
         return node.choice(&kinds).map(|kind| match kind {
@@ -26,7 +27,7 @@ pub(super) fn sink(node: &Node<'_>) -> Option<SinkConfig> {
     }
     let mut table = node.table()?;
     match table.one_of(["http", "file"]) {
-        Some(("http", url)) => http(table, &url).map(|sink| SinkConfig::Http(Box::new(sink))),
+        Some(("http", url)) => http(table, &url, deny_private).map(|sink| SinkConfig::Http(Box::new(sink))),
         Some((_, path)) => file(table, &path).map(SinkConfig::File),
         None => {
             table.finish_with(|_, _| WRITE.to_owned());
@@ -49,23 +50,32 @@ fn file(mut table: Table<'_>, path: &Node<'_>) -> Option<FileSink> {
     Some(FileSink { path: path.path()?, rotate: rotate.unwrap_or(100 << 20), keep: keep.unwrap_or(5) as usize })
 }
 
-fn http(mut table: Table<'_>, url_node: &Node<'_>) -> Option<HttpSink> {
+fn http(mut table: Table<'_>, url_node: &Node<'_>, deny_private: bool) -> Option<HttpSink> {
     let form = KeyForm::Base64 { prefix: "whsec_".to_owned() };
     let sign = table.get("sign").map(|node| signing_keys(node, &form)).unwrap_or_default();
-    let server = server(&mut table, url_node);
+    let server = server(&mut table, url_node, deny_private);
     table.finish();
     Some(HttpSink { sign, ..server? })
 }
 
 /// Whom requests go to: the keys beside its URL.
-pub(super) fn server(table: &mut Table<'_>, url_node: &Node<'_>) -> Option<HttpSink> {
+pub(super) fn server(table: &mut Table<'_>, url_node: &Node<'_>, deny_private: bool) -> Option<HttpSink> {
     let auth = http_auth(table);
-    place(table, url_node, auth)
+    place(table, url_node, auth, deny_private)
 }
 
 /// The same without credentials among the keys.
-pub(super) fn place(table: &mut Table<'_>, url_node: &Node<'_>, auth: Option<HttpAuth>) -> Option<HttpSink> {
+pub(super) fn place(
+    table: &mut Table<'_>,
+    url_node: &Node<'_>,
+    auth: Option<HttpAuth>,
+    deny_private: bool,
+) -> Option<HttpSink> {
     let url = url(url_node);
+    let reach = reach(table, deny_private);
+    if let Some(url) = &url {
+        warn_if_refused(url_node, url, &reach);
+    }
     let headers = table.get("headers").map(|node| headers(&node, auth.is_some())).unwrap_or_default();
     let tls_node = table.get("tls");
     if let Some(node) = tls_node.as_ref().filter(|_| url.as_ref().is_some_and(|url| url.scheme_str() == Some("http"))) {
@@ -82,6 +92,7 @@ pub(super) fn place(table: &mut Table<'_>, url_node: &Node<'_>, auth: Option<Htt
         sign: Vec::new(),
         timeout: timeout.unwrap_or(Duration::from_secs(10)),
         connect_timeout: connect_timeout.unwrap_or(Duration::from_secs(3)),
+        reach,
     })
 }
 

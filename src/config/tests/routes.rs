@@ -6,8 +6,8 @@ use http::{HeaderName, StatusCode};
 
 use super::{assert_mistake, config, route, source};
 use crate::config::{
-    BacklogConfig, BacklogFull, Comparison, Fill, From, FromStart, HttpAuth, Number, RouteConfig, Scalar, SinkConfig,
-    Test, TypePattern, WhenFull,
+    BacklogConfig, BacklogFull, Comparison, Fill, From, FromStart, HttpAuth, Number, Reach, RouteConfig, Scalar,
+    SinkConfig, Test, TypePattern, WhenFull,
 };
 
 fn read_route(keys: &str) -> RouteConfig {
@@ -310,4 +310,28 @@ fn a_queue_that_is_smaller_than_a_request_is_warned_of() {
     let durable = text("queue = { events = 10 }").replace("\"memory\"", "\"durable\"");
     assert_eq!(config(&durable).warnings, []);
     assert_eq!(config(&route("queue = { events = 10 }")).warnings, []);
+}
+
+#[test]
+fn private_addresses_are_denied_for_all_or_for_one() {
+    let reach = |gateway: &str, keys: &str| {
+        let SinkConfig::Http(sink) = config(&format!("{gateway}{}", http(keys))).routes.remove(0).to else {
+            panic!("no http")
+        };
+        sink.reach
+    };
+    let all = "[gateway]\ndeny_private = true\n";
+    let denying = Reach { deny_private: true, allow: Vec::new() };
+    assert_eq!(reach("", "timeout = \"1s\""), Reach::default());
+    assert_eq!(reach("", "deny_private = true"), denying);
+    assert_eq!(reach(all, "timeout = \"1s\""), denying);
+    assert_eq!(reach(all, "deny_private = false"), Reach::default());
+    let allow = vec!["10.0.0.0/8".parse().unwrap()];
+    assert_eq!(reach(all, "allow = \"10.0.0.0/8\""), Reach { allow, ..denying });
+
+    let without = "nothing is refused without deny_private";
+    assert_mistake(&http("allow = \"10.0.0.1\""), 8, without, "deny_private = true");
+    let text = http("allow = \"10.0.0.1\", deny_private = false");
+    assert_mistake(&text, 8, without, "deny_private = true");
+    assert_mistake(&http("allow = \"10.0.0.1\", deny_private = \"true\""), 8, "true or false", "without quotes");
 }

@@ -90,6 +90,7 @@ pub(in crate::routes) fn config(routes: Vec<RouteConfig>) -> Config {
             idle_timeout: Duration::ZERO,
             drain_delay: Duration::ZERO,
             drain_timeout: Duration::ZERO,
+            deny_private: false,
             admin: None,
         },
         journal: JournalConfig {

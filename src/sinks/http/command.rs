@@ -9,7 +9,7 @@ use tokio::net::UnixStream;
 use super::super::{SinkError, detail};
 use super::connect::{self, Target};
 use super::{Connection, pinned, tls};
-use crate::config::{HttpSink as HttpConfig, HttpTls};
+use crate::config::{HttpSink as HttpConfig, HttpTls, Reach};
 
 /// Who may say that a server is who it is.
 #[derive(Debug, Clone)]
@@ -47,6 +47,7 @@ pub(crate) async fn connect(url: &Uri, trust: &Trust) -> Result<Connection, Conn
         sign: Vec::new(),
         timeout: CONNECT_TIMEOUT,
         connect_timeout: CONNECT_TIMEOUT,
+        reach: Reach::default(),
     };
     let target = Target::trusting(COMMAND, &config, || match trust {
         Trust::Certificates(files) => pinned::client_config(COMMAND, files),

@@ -15,7 +15,7 @@ use tokio_rustls::TlsConnector;
 
 use super::super::{SinkError, detail};
 use super::{Connection, tls};
-use crate::config::HttpSink as HttpConfig;
+use crate::config::{HttpSink as HttpConfig, Reach};
 use crate::routes::{Failure, FailureKind};
 
 /// Where a route connects to.
@@ -25,6 +25,7 @@ pub(super) struct Target {
     port: u16,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     timeout: Duration,
+    reach: Reach,
 }
 
 impl Target {
@@ -58,7 +59,7 @@ impl Target {
             _ => return Err(wrong("it must begin with `http://` or `https://`")),
         };
         let port = config.url.port_u16().unwrap_or(default_port);
-        Ok(Self { host, port, tls, timeout: config.connect_timeout })
+        Ok(Self { host, port, tls, timeout: config.connect_timeout, reach: config.reach.clone() })
     }
 
     /// Connects. The name is looked up each time, so that a processor may move.
@@ -69,6 +70,7 @@ impl Target {
             Ok(Err(error)) => return Err(self.failed(FailureKind::Connect, "look up", &error.to_string())),
             Err(_) => return Err(self.failed(FailureKind::Connect, "look up", TIMED_OUT)),
         };
+        self.refuse_private(&addresses)?;
         let socket = self.tcp(&addresses, deadline).await?;
         let Some((connector, name)) = &self.tls else {
             return self.http(socket).await;
@@ -78,6 +80,17 @@ impl Target {
             Ok(Err(error)) => Err(self.failed(FailureKind::Tls, "agree on TLS with", &detail::of_error(&error))),
             Err(_) => Err(self.failed(FailureKind::Tls, "agree on TLS with", TIMED_OUT)),
         }
+    }
+
+    /// One such address among several refuses them all: whoever answers for the name is not to be trusted with the others.
+    /// What is connected to afterwards are the very addresses that were looked at.
+    fn refuse_private(&self, addresses: &[SocketAddr]) -> Result<(), Failure> {
+        let mut ips = addresses.iter().map(|address| address.ip().to_canonical());
+        let Some(ip) = ips.find(|ip| self.reach.refuses(*ip)) else { return Ok(()) };
+        let why = format!(
+            "{ip} is a private address, which `deny_private` refuses; `allow = [\"{ip}\"]` would let it through"
+        );
+        Err(self.failed(FailureKind::Connect, "connect to", &why))
     }
 
     /// The first address that answers. Each has an equal share of the time that is left, so that one that swallows packets

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::config::{Fill, HttpAuth, Secret, SinkConfig};
+use crate::config::{Fill, HttpAuth, Reach, Secret, SinkConfig};
 use crate::event::Event;
 use crate::sinks::factory;
 use crate::sinks::testing::{
@@ -345,6 +345,23 @@ fn a_refusal_is_told_with_its_status_its_text_and_its_wish() {
     });
     let connections: Vec<_> = (0..3).map(|_| server.next().connection).collect();
     assert_eq!(connections, [0, 0, 0], "a refusal does not cost the connection");
+}
+
+#[test]
+fn a_private_address_is_refused_however_it_is_written_and_reached_if_allowed() {
+    let server = Server::start(|_| ok());
+    let port = server.address.port();
+    let denying = Reach { deny_private: true, allow: Vec::new() };
+    for host in ["127.0.0.1", "127.1", "[::ffff:127.0.0.1]", "0x7f000001", "2130706433", "localhost"] {
+        let sink = http_sink(HttpConfig { reach: denying.clone(), ..http(&format!("http://{host}:{port}/")) });
+        let failed = failure(on_a_worker(deliver(&*sink, delivery(b"{}"))));
+        assert_eq!(failed.kind, FailureKind::Connect);
+        assert!(failed.detail.contains("`deny_private` refuses"), "{host}: {}", failed.detail);
+    }
+    let reach = Reach { allow: vec!["127.0.0.0/8".parse().unwrap()], ..denying };
+    let sink = http_sink(HttpConfig { reach, ..http(&server.url()) });
+    assert_eq!(on_a_worker(deliver(&*sink, delivery(b"{}"))), Outcome::Delivered);
+    assert_eq!(server.next().connection, 0, "those that were refused have not come as far as a connection");
 }
 
 #[test]
