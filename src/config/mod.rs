@@ -66,6 +66,9 @@ mod validity;
 
 mod xml_path;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
+
 #[cfg(test)]
 mod tests;
 
