@@ -55,6 +55,11 @@ mod admin;
 /// Builder, start and drain: the one place that knows every room.
 mod gateway;
 
+/// What is fed with arbitrary bytes, by `cargo fuzz` and by a test. No part of the interface.
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzz;
+
 /// The commands of the `hookgate` binary.
 pub mod cli;
 

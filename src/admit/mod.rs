@@ -73,6 +73,9 @@ mod sign_body;
 
 mod sign_token;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
+
 #[cfg(test)]
 mod tests;
 

@@ -68,6 +68,9 @@ mod validity;
 
 mod xml_path;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
+
 #[cfg(test)]
 mod tests;
 

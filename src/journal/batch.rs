@@ -15,7 +15,8 @@ use crate::event::Sequence;
 /// Bytes before the records.
 pub(super) const HEAD: usize = 40;
 
-const CRC_AT: usize = HEAD - 4;
+/// Where in the head the checksum is.
+pub(super) const CRC_AT: usize = HEAD - 4;
 
 const TAG: usize = 4;
 
@@ -156,11 +157,12 @@ impl<'bytes> Batch<'bytes> {
 
 /// What a batch of this segment begins with: a part of the id. Not a checksum of it: a CRC over data and then its own CRC is
 /// the same for all data, and the id would have no part in the checksum of the batch any more.
-fn tag(id: &SegmentId) -> &[u8] {
+pub(super) fn tag(id: &SegmentId) -> &[u8] {
     &id[..TAG]
 }
 
-fn checksum(id: &SegmentId, head: &[u8], records: &[u8]) -> u32 {
+/// Of a batch with this head, without its checksum, and these records.
+pub(super) fn checksum(id: &SegmentId, head: &[u8], records: &[u8]) -> u32 {
     let crc = crc32c::crc32c_append(crc32c::crc32c(id), head);
     crc32c::crc32c_append(crc, records)
 }

@@ -213,7 +213,8 @@ impl Page {
         Self::read(bytes, link)
     }
 
-    fn read(bytes: Vec<u8>, link: &Link) -> Option<Self> {
+    /// The page of this segment that these bytes are.
+    pub(super) fn read(bytes: Vec<u8>, link: &Link) -> Option<Self> {
         let (covered, crc) = bytes.split_last_chunk::<4>()?;
         if crc32c::crc32c(covered) != u32::from_le_bytes(*crc) {
             return None;

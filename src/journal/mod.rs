@@ -67,6 +67,9 @@ mod threads;
 
 mod writer;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
+
 #[cfg(test)]
 mod tests;
 

@@ -50,6 +50,9 @@ mod tls;
 
 mod watched;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
+
 pub(crate) use accept::Sockets;
 pub(crate) use clients::{Clients, SourceShare};
 pub(crate) use io_thread::IoThread;

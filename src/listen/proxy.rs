@@ -37,11 +37,7 @@ pub(super) async fn read(stream: &mut TcpStream) -> Result<Option<SocketAddr>, N
         // Looked at first, since a v1 header does not say where it ends.
         let count = stream.peek(window).await.map_err(|_| NoHeader)?;
         let seen = window.get(..count).ok_or(NoHeader)?;
-        let is_line = !header.is_empty() && !header.starts_with(SIGNATURE);
-        let taken = match seen.iter().position(|byte| *byte == b'\n') {
-            Some(at) if is_line => at + 1,
-            _ => count,
-        };
+        let taken = taken(&header, seen);
         if taken == 0 {
             return Err(NoHeader);
         }
@@ -52,8 +48,17 @@ pub(super) async fn read(stream: &mut TcpStream) -> Result<Option<SocketAddr>, N
     client(&header)
 }
 
+/// How many of the bytes that follow `header` belong to it.
+pub(super) fn taken(header: &[u8], seen: &[u8]) -> usize {
+    let is_line = !header.is_empty() && !header.starts_with(SIGNATURE);
+    match seen.iter().position(|byte| *byte == b'\n') {
+        Some(at) if is_line => at + 1,
+        _ => seen.len(),
+    }
+}
+
 /// How many bytes more may be read, `None` when the header is whole.
-fn missing(header: &[u8]) -> Result<Option<usize>, NoHeader> {
+pub(super) fn missing(header: &[u8]) -> Result<Option<usize>, NoHeader> {
     let total = if header.len() < SIGNATURE.len() {
         // Of either form there are as many.
         SIGNATURE.len()
@@ -78,7 +83,8 @@ fn missing(header: &[u8]) -> Result<Option<usize>, NoHeader> {
     Ok((missing > 0).then_some(missing))
 }
 
-fn client(header: &[u8]) -> Result<Option<SocketAddr>, NoHeader> {
+/// Whom a whole header names.
+pub(super) fn client(header: &[u8]) -> Result<Option<SocketAddr>, NoHeader> {
     match HeaderResult::parse(header) {
         HeaderResult::V1(Ok(header)) => Ok(match header.addresses {
             v1::Addresses::Tcp4(ip) => Some((ip.source_address, ip.source_port).into()),

@@ -36,6 +36,15 @@ mod text;
 
 mod xml;
 
+#[cfg(any(test, feature = "fuzzing"))]
+mod agreement;
+
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
+
+#[cfg(any(test, feature = "fuzzing"))]
+mod unique_keys;
+
 #[cfg(test)]
 mod tests;
 

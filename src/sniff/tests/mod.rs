@@ -10,13 +10,12 @@ mod members;
 
 mod split;
 
-mod unique_keys;
-
 mod xml;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::agreement::text_at;
 use super::json;
 use super::text::Text;
 
@@ -26,10 +25,6 @@ fn path_of(pointer: &str) -> Vec<String> {
 
 fn find(body: &str, pointer: &str) -> Option<String> {
     text_at(body.as_bytes(), &path_of(pointer))
-}
-
-fn text_at(body: &[u8], path: &[String]) -> Option<String> {
-    json::find(body, path).map(|text| text.in_body(body).to_owned())
 }
 
 fn fixtures() -> PathBuf {

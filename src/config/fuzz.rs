@@ -1,0 +1,61 @@
+//! What must hold of any text that is read as a configuration.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use toml::de::{DeTable, DeValue};
+
+use super::load::read_files;
+
+/// Reads `data` as the main file. It is a configuration, or has mistakes that are in it and are answered; it is so each time.
+///
+/// No command is run for it and nothing outside the directory is read: what asks for that is passed over.
+pub(crate) fn text(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if asks_for_more(&DeValue::Table(DeTable::parse_recoverable(text).0.into_inner())) {
+        return;
+    }
+    let lines = text.matches('\n').count() + 1;
+    let first = read(text);
+    match &first {
+        Ok(config) => {
+            for warning in &config.warnings {
+                assert!((1..=lines).contains(&warning.line), "{warning}");
+            }
+        }
+        Err(problems) => {
+            assert!(problems.iter().next().is_some(), "refused for nothing");
+            for problem in problems {
+                assert!(problem.line <= lines, "{problem}");
+                assert!(!problem.what.is_empty() && !problem.help.is_empty(), "{problem:?}");
+            }
+        }
+    }
+    let said = |read: &Result<super::Config, super::Problems>| match read {
+        Ok(config) => format!("{config:?}"),
+        Err(problems) => problems.to_string(),
+    };
+    assert_eq!(said(&first), said(&read(text)));
+}
+
+fn read(text: &str) -> Result<super::Config, super::Problems> {
+    let variable = |name: &str| match name {
+        "KEY" => Some(OsString::from("hush-hush-hush-hush")),
+        "OTHER" => Some(OsString::from("hush-sweet-hush-hush")),
+        _ => None,
+    };
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_764_000_000);
+    read_files(&[(PathBuf::from("nowhere/hookgate.toml"), text.to_owned())], Vec::new(), &variable, now)
+}
+
+fn asks_for_more(value: &DeValue<'_>) -> bool {
+    match value {
+        DeValue::Table(table) => {
+            table.iter().any(|(key, value)| key.get_ref() == "command" || asks_for_more(value.get_ref()))
+        }
+        DeValue::Array(values) => values.iter().any(|value| asks_for_more(value.get_ref())),
+        DeValue::String(text) => text.starts_with("/dev") || text.starts_with("/proc") || text.contains(".."),
+        _ => false,
+    }
+}

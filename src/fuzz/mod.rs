@@ -1,0 +1,57 @@
+//! What is fed with arbitrary bytes: one function for each reader of what others write. Each panics where something does not
+//! hold that must hold of any bytes; what that is, the `fuzz.rs` of the room says.
+//!
+//! `fuzz/fuzz_targets` hands them to libFuzzer, [`mutated`] to the ordinary tests.
+
+#[cfg(test)]
+mod mutated;
+
+/// A JSON body that is looked into, and taken apart.
+pub fn json(data: &[u8]) {
+    crate::sniff::fuzz::json_type(data);
+}
+
+/// A request whose type may be in a query, a form, XML or a `CloudEvent`.
+pub fn formats(data: &[u8]) {
+    crate::sniff::fuzz::formats(data);
+}
+
+/// A compressed body.
+pub fn inflate(data: &[u8]) {
+    crate::sniff::fuzz::inflate(data);
+}
+
+/// A request to a source that proves its sender.
+pub fn admission(data: &[u8]) {
+    crate::admit::fuzz::admission(data);
+}
+
+/// What a balancer puts before a connection.
+pub fn proxy_header(data: &[u8]) {
+    crate::listen::fuzz::proxy_header(data);
+}
+
+/// The main file of a configuration.
+pub fn config(data: &[u8]) {
+    crate::config::fuzz::text(data);
+}
+
+/// Records of the journal.
+pub fn journal_records(data: &[u8]) {
+    crate::journal::fuzz::records(data);
+}
+
+/// A batch of records.
+pub fn journal_batch(data: &[u8]) {
+    crate::journal::fuzz::batch(data);
+}
+
+/// The header of a segment.
+pub fn journal_header(data: &[u8]) {
+    crate::journal::fuzz::header(data);
+}
+
+/// An index page.
+pub fn journal_page(data: &[u8]) {
+    crate::journal::fuzz::page(data);
+}

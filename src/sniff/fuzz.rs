@@ -1,0 +1,183 @@
+//! What must hold of any body that is looked into.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use http::Request;
+use http::request::Parts;
+use serde::de::IgnoredAny;
+use serde_json::{Number, Value};
+
+use super::agreement::agree;
+use super::inflate::Coding;
+use super::sniffer::Sniffer;
+use super::text::Text;
+use super::{elements, json, lines};
+use crate::config::{Attribute, Locator, Place, Pointer, XmlPath};
+use crate::event::{Found, Piece};
+
+/// Above this a body only takes longer.
+const BYTES_MAX: usize = 4096;
+
+/// Where a value is looked for in what is no JSON, too.
+const POINTERS: [&str; 11] =
+    ["", "/type", "/id", "/a", "/0", "/1", "/a/b", "/a/0", "/0/type", "/data/object/id", "/action"];
+
+/// A JSON document is answered as `serde_json` answers it. What is none, or not to its end, gives a whole token or nothing,
+/// and the value that `serde_json` finds in it if it is cut behind that and then closed.
+pub(crate) fn json_type(data: &[u8]) {
+    if data.len() > BYTES_MAX {
+        return;
+    }
+    let body = json::without_mark(data);
+    if let Err(wrong) = agree(body) {
+        panic!("{wrong}");
+    }
+    for pointer in POINTERS {
+        let path: Vec<String> = pointer.split('/').skip(1).map(ToOwned::to_owned).collect();
+        if let Some(Text::Plain(range)) = json::find(body, &path) {
+            let ahead = body.get(..range.end).expect("a range of the body");
+            let text = std::str::from_utf8(body.get(range.clone()).expect("a range of the body")).expect("UTF-8");
+            let is_quoted = ahead
+                .get(..range.start)
+                .is_some_and(|ahead| ahead.ends_with(b"\"") && body.get(range.end) == Some(&b'"'));
+            let ahead = body.get(..range.end + usize::from(is_quoted)).expect("a quote behind it");
+            assert!(is_token(text, is_quoted), "{pointer} is {text:?}");
+            for closed in closed(ahead, path.len()) {
+                let Ok(document) = serde_json::from_slice::<Value>(&closed) else { continue };
+                assert!(is_value(at(&document, &path), text, is_quoted), "{pointer} is {text:?}, not {document}");
+            }
+        }
+    }
+    for pointer in ["/a", "/type", "/data"] {
+        let pointer = Pointer::parse(pointer).expect("a pointer");
+        items_are_json(data, elements(data, &pointer).unwrap_or_default());
+    }
+    items_are_json(data, elements(data, &Pointer(Vec::new())).unwrap_or_default());
+    items_are_json(data, lines(data).unwrap_or_default());
+}
+
+fn items_are_json(data: &[u8], items: Vec<std::ops::Range<usize>>) {
+    let mut end = 0;
+    for item in items {
+        assert!(item.start >= end, "{item:?} begins before {end}");
+        end = item.end;
+        let item = data.get(item).expect("a range of the body");
+        assert!(serde_json::from_slice::<IgnoredAny>(item).is_ok(), "{}", item.escape_ascii());
+    }
+}
+
+/// The beginning of a document with every end that so many open containers can have.
+fn closed(ahead: &[u8], depth: usize) -> impl Iterator<Item = Vec<u8>> {
+    (0..1_usize << depth).map(move |kinds| {
+        let ends = (0..depth).map(|at| if kinds >> at & 1 == 0 { b'}' } else { b']' });
+        ahead.iter().copied().chain(ends).collect()
+    })
+}
+
+fn at<'document>(document: &'document Value, path: &[String]) -> Option<&'document Value> {
+    path.iter().try_fold(document, |value, segment| match value {
+        Value::Object(members) => members.get(segment),
+        Value::Array(elements) => elements.get(segment.parse::<usize>().ok()?),
+        _ => None,
+    })
+}
+
+fn is_value(value: Option<&Value>, text: &str, is_quoted: bool) -> bool {
+    match value {
+        Some(Value::String(value)) => is_quoted && value == text,
+        Some(Value::Number(value)) => {
+            !is_quoted && serde_json::from_str::<Number>(text).is_ok_and(|number| number == *value)
+        }
+        _ => false,
+    }
+}
+
+fn is_token(text: &str, is_quoted: bool) -> bool {
+    if is_quoted {
+        return serde_json::from_str::<String>(&format!("\"{text}\"")).is_ok_and(|read| read == text);
+    }
+    // No number is too large for a grammar.
+    text.starts_with(|first: char| first == '-' || first.is_ascii_digit())
+        && serde_json::from_str::<IgnoredAny>(text).is_ok()
+}
+
+/// A request of five lines and a body: target, content type, and type, source and id of a `CloudEvent`. Whatever is found is
+/// a text that may be a type, and a field of a form is the one that another parser finds.
+pub(crate) fn formats(data: &[u8]) {
+    let mut parts = data.splitn(6, |byte| *byte == b'\n');
+    let mut line = || parts.next().unwrap_or_default();
+    let target = line();
+    let mut request = Request::post(http::Uri::try_from(target).unwrap_or_default());
+    for name in ["content-type", "ce-type", "ce-source", "ce-id"] {
+        if let Ok(value) = http::HeaderValue::from_bytes(line()) {
+            request = request.header(name, value);
+        }
+    }
+    let body = line();
+    let Ok(request) = request.body(()) else { return };
+    let head = request.into_parts().0;
+    for (name, sniffer) in SNIFFERS.iter() {
+        let meta = sniffer.sniff(&head, |_| None, body);
+        for found in [&meta.event_type, &meta.id].into_iter().flatten() {
+            let text = text_of(found, body);
+            assert!(!text.is_empty() && !text.chars().any(char::is_control), "{name} is {text:?}");
+            field_is_right(name, &head, body, &text);
+        }
+        let item = sniffer.sniff_item(&head, |_| None, body, 7);
+        assert_eq!(item.event_type, meta.event_type);
+    }
+}
+
+static SNIFFERS: LazyLock<HashMap<&'static str, Sniffer>> = LazyLock::new(|| {
+    let xml = |path| Place::Xml(XmlPath::parse(path).expect("a path"));
+    let cloudevent = |name| Place::CloudEvent(Attribute::named(name).expect("a name"));
+    let rows = [
+        ("query", Place::Query("type".to_owned())),
+        ("form", Place::Form("type".to_owned())),
+        ("text of XML", xml("/a/b")),
+        ("attribute of XML", xml("/a/b/@type")),
+        ("CloudEvent", cloudevent("type")),
+        ("id of CloudEvent", cloudevent("id")),
+        ("JSON", Place::Json(Pointer(vec!["type".to_owned()]))),
+    ];
+    let sniffer = |place| {
+        let locators = [Locator { place, append: Some(Pointer(vec!["action".to_owned()])) }];
+        Sniffer::new(&locators, &locators)
+    };
+    rows.into_iter().map(|(name, place)| (name, sniffer(place))).collect()
+});
+
+/// The first piece of what was found.
+fn text_of(found: &Found<'_>, body: &[u8]) -> String {
+    match &found.piece {
+        Piece::Body(range) => {
+            let text = body.get(range.clone()).expect("a range of the body");
+            std::str::from_utf8(text).expect("UTF-8").to_owned()
+        }
+        Piece::Head(text) => (*text).to_owned(),
+        Piece::Decoded(text) => text.clone(),
+    }
+}
+
+fn field_is_right(name: &str, head: &Parts, body: &[u8], text: &str) {
+    let form = match name {
+        "query" => head.uri.query().unwrap_or_default().as_bytes(),
+        "form" => body,
+        _ => return,
+    };
+    let first = form_urlencoded::parse(form).find(|(name, _)| name == "type");
+    assert_eq!(first.map(|(_, value)| value.into_owned()).as_deref(), Some(text));
+}
+
+/// Nothing comes to more than it may.
+pub(crate) fn inflate(data: &[u8]) {
+    const MAX: usize = 64 << 10;
+    let mut into = Vec::new();
+    for coding in [Coding::Gzip, Coding::Deflate] {
+        if coding.inflate(data, MAX, &mut into).is_ok() {
+            assert!(into.len() <= MAX, "{} bytes", into.len());
+        }
+    }
+    let _ = Coding::named(data);
+}
