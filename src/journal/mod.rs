@@ -19,6 +19,8 @@ mod disk;
 
 mod error;
 
+mod gathered;
+
 mod id_hash;
 
 mod ids;
@@ -46,6 +48,8 @@ mod record;
 mod recovery;
 
 mod repair;
+
+mod restore;
 
 mod retain;
 

@@ -17,7 +17,7 @@ use crossbeam_channel::Sender;
 
 use super::batch::BatchBuffer;
 use super::disk::{Disk, is_full};
-use super::id_hash::IdHash;
+use super::gathered::{Gathered, Waiting};
 use super::ids::{Ids, Known};
 use super::index::{self, Spot};
 use super::layout::{BLOCK, whole_blocks};
@@ -31,7 +31,6 @@ use super::segment::{AppendError, Header, Link, Segment};
 use super::shared::{Control, Shared, Trouble};
 use super::stock::{Shortage, Supply};
 use super::threads::Errand;
-use crate::event::Event;
 use crate::event::Sequence;
 use crate::failpoint;
 use crate::refusal::Refusal;
@@ -64,25 +63,6 @@ pub(super) struct Writer {
     checkpoint: BatchBuffer,
     outcomes: Outcomes,
     retry: Option<Retry>,
-}
-
-/// The batch that is being gathered, and who waits for it.
-#[derive(Default)]
-struct Gathered {
-    buffer: BatchBuffer,
-    events: Vec<Event>,
-    /// One for each event.
-    waiting: Vec<Waiting>,
-    /// Second copies of events in this very batch: what becomes of the first becomes of them.
-    copies: Vec<Waiting>,
-}
-
-struct Waiting {
-    ticket: Ticket,
-    source: usize,
-    id: IdHash,
-    /// It takes part in the window of duplicates.
-    dedupe: bool,
 }
 
 /// When to try again after a failure.
