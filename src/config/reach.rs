@@ -48,17 +48,16 @@ fn is_private_v4(address: Ipv4Addr) -> bool {
 }
 
 fn is_private_v6(address: Ipv6Addr) -> bool {
-    let [a, b, c, d, e, f, g, h] = address.segments();
-    let v4 = |high: u16, low: u16| is_private_v4(Ipv4Addr::from_bits((u32::from(high) << 16) | u32::from(low)));
-    match (a, b, c, d, e, f) {
-        // IPv4-mapped, -compatible (`::` and `::1` are 0.0.0.0 and 0.0.0.1 there) and -translated, and NAT64.
-        (0, 0, 0, 0, 0, 0 | 0xffff) | (0, 0, 0, 0, 0xffff, 0) | (0x64, 0xff9b, 0, 0, 0, 0) => v4(g, h),
-        // 6to4.
-        (0x2002, high, low, ..) => v4(high, low),
+    match address.segments() {
+        // IPv4-mapped, -compatible (`::` and `::1` are 0.0.0.0 and 0.0.0.1 there) and -translated, NAT64, 6to4.
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
+        | [0, 0, 0, 0, 0xffff, 0, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => is_private_v4(Ipv4Addr::from_bits((u32::from(high) << 16) | u32::from(low))),
         // Protocols' own, Teredo among them, and documentation.
-        (0x2001, 0..0x200 | 0xdb8, ..) | (0x3fff, 0..0x1000, ..) => true,
+        [0x2001, 0..0x200 | 0xdb8, ..] | [0x3fff, 0..0x1000, ..] => true,
         // Nothing else is given to anybody on the internet (RFC 4291).
-        _ => a & 0xe000 != 0x2000,
+        [first, ..] => first & 0xe000 != 0x2000,
     }
 }
 
