@@ -109,6 +109,8 @@ mod survives_bad_requests;
 
 mod survives_disconnects;
 
+mod survives_http2_floods;
+
 mod tells_polls_what_to_do;
 
 mod tells_the_story_of_an_event;
