@@ -79,8 +79,7 @@ pub(super) fn missing(header: &[u8]) -> Result<Option<usize>, NoHeader> {
     if total > V2_MAX {
         return Err(NoHeader);
     }
-    let missing = total - header.len();
-    Ok((missing > 0).then_some(missing))
+    Ok(total.checked_sub(header.len()).filter(|missing| *missing > 0))
 }
 
 /// Whom a whole header names.
@@ -162,6 +161,11 @@ mod tests {
         for bytes in cases {
             assert_eq!(read_of(bytes, 64).await.0, Err(NoHeader), "{bytes:?}");
         }
+    }
+
+    #[test]
+    fn nothing_is_missing_of_more_than_a_whole_header() {
+        assert_eq!(missing(&[SIGNATURE, b"\x21\x11\0\0more"].concat()), Ok(None));
     }
 
     proptest! {
