@@ -19,7 +19,6 @@ pub(super) struct Gathered {
 pub(super) struct Waiting {
     pub(super) ticket: Ticket,
     pub(super) source: usize,
-    pub(super) id: IdHash,
-    /// It takes part in the window of duplicates.
-    pub(super) dedupe: bool,
+    /// If it takes part in the window of duplicates.
+    pub(super) id: Option<IdHash>,
 }

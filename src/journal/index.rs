@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::batch::SegmentId;
 use super::disk::Disk;
 use super::id_hash::{IdHash, IdKey};
-use super::layout::{BLOCK, INDEX_MAGIC, Name, VERSION};
+use super::layout::{BLOCK, INDEX_MAGIC, Name, VERSION, take};
 use super::segment::Link;
 use crate::event::Sequence;
 use crate::failpoint;
@@ -282,12 +282,6 @@ impl Page {
         offsets.dedup();
         offsets
     }
-}
-
-fn take<const N: usize>(from: &mut &[u8]) -> Option<[u8; N]> {
-    let (taken, rest) = from.split_first_chunk()?;
-    *from = rest;
-    Some(*taken)
 }
 
 #[cfg(test)]

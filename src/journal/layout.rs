@@ -65,6 +65,13 @@ impl fmt::Display for Name {
     }
 }
 
+/// The next bytes of what is read, so many as their place takes. `None` if there are not as many.
+pub(super) fn take<const N: usize>(from: &mut &[u8]) -> Option<[u8; N]> {
+    let (taken, rest) = from.split_first_chunk()?;
+    *from = rest;
+    Some(*taken)
+}
+
 /// `bytes` rounded up to whole blocks.
 pub(super) fn whole_blocks(bytes: usize) -> usize {
     bytes.next_multiple_of(BLOCK)

@@ -315,15 +315,11 @@ fn take_bytes<'b>(from: &mut &'b [u8], length: usize) -> Option<&'b [u8]> {
 }
 
 fn take_u32(from: &mut &[u8]) -> Option<u32> {
-    let (taken, rest) = from.split_first_chunk()?;
-    *from = rest;
-    Some(u32::from_le_bytes(*taken))
+    super::layout::take(from).map(u32::from_le_bytes)
 }
 
 fn take_u64(from: &mut &[u8]) -> Option<u64> {
-    let (taken, rest) = from.split_first_chunk()?;
-    *from = rest;
-    Some(u64::from_le_bytes(*taken))
+    super::layout::take(from).map(u64::from_le_bytes)
 }
 
 /// One moment by both clocks, for events that are read back.

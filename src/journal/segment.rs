@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::batch::{Batch, BatchBuffer, SegmentId};
 use super::disk::{Disk, DiskFile, is_full};
 use super::error::JournalError;
-use super::layout::{BLOCK, Name, SEGMENT_MAGIC, VERSION};
+use super::layout::{BLOCK, Name, SEGMENT_MAGIC, VERSION, take};
 use crate::event::Sequence;
 use crate::failpoint;
 
@@ -102,10 +102,15 @@ impl Header {
         if crc32c::crc32c(covered) != u32::from_le_bytes(*crc) {
             return Err(Problem::Damaged);
         }
-        let version = u32::from_le_bytes(take(&mut rest)?);
+        let version = take(&mut rest).map(u32::from_le_bytes).ok_or(Problem::Damaged)?;
         if version != VERSION {
             return Err(Problem::Version(version));
         }
+        Self::parts(rest).ok_or(Problem::Damaged)
+    }
+
+    /// What stands behind the version.
+    fn parts(mut rest: &[u8]) -> Option<Self> {
         let _reserved: [u8; 4] = take(&mut rest)?;
         let id = take(&mut rest)?;
         let first = Sequence(u64::from_le_bytes(take(&mut rest)?));
@@ -117,19 +122,13 @@ impl Header {
             end: Sequence(u64::from_le_bytes(take(&mut rest)?)),
         };
         let previous = (previous.first.0 > 0).then_some(previous);
-        Ok(Self { id, first, opened, previous })
+        Some(Self { id, first, opened, previous })
     }
 }
 
 enum Problem {
     Damaged,
     Version(u32),
-}
-
-fn take<const N: usize>(from: &mut &[u8]) -> Result<[u8; N], Problem> {
-    let (taken, rest) = from.split_first_chunk().ok_or(Problem::Damaged)?;
-    *from = rest;
-    Ok(*taken)
 }
 
 const _: () = assert!(HEADER_BYTES + 4 <= BLOCK);

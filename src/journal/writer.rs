@@ -152,10 +152,9 @@ impl Writer {
             return self.tell(ticket, Outcome::Refused(self.refusal()));
         }
         let now = self.shared.id_time(event.received_at());
-        let id = self.ids.key().hash(event.id());
-        let known = if dedupe { self.ids.look_up(source, id, now) } else { None };
-        let waiting = Waiting { ticket, source, id, dedupe };
-        match known {
+        let id = dedupe.then(|| self.ids.key().hash(event.id()));
+        let waiting = Waiting { ticket, source, id };
+        match id.and_then(|id| self.ids.look_up(source, id, now)) {
             Some(Known::Safe) => return self.tell(ticket, Outcome::Duplicate),
             Some(Known::Pending) => return self.gathered.copies.push(waiting),
             Some(Known::New) | None => {}
@@ -250,17 +249,11 @@ impl Writer {
 
     fn succeed(&mut self, first: Sequence, offset: u64) {
         let now = self.shared.id_time(Instant::now());
-        for (at, waiting) in self.gathered.waiting.drain(..).enumerate() {
-            let sequence = first.plus(at as u64);
-            if waiting.dedupe {
-                self.ids.settle(waiting.source, waiting.id, now);
+        for (at, waiting) in self.gathered.waiting.iter().enumerate() {
+            if let Some(id) = waiting.id {
+                self.ids.settle(waiting.source, id, now);
             }
-            if let Some(event) = self.gathered.events.get(at) {
-                let spot = Spot { sequence, offset, parked: false };
-                let source = (Some(waiting.source), event.source());
-                self.index.push(waiting.id, spot, source, event.received());
-            }
-            self.outcomes.note(&self.shared, waiting.ticket, Outcome::Safe(sequence));
+            self.outcomes.note(&self.shared, waiting.ticket, Outcome::Safe(first.plus(at as u64)));
         }
         for copy in std::mem::take(&mut self.gathered.copies) {
             self.ids.note_duplicate(copy.source);
@@ -270,16 +263,24 @@ impl Writer {
         // Answers first: providers wait for them, routes only for work.
         self.outcomes.send();
         failpoint::pass("receipts.sent");
+        self.note_in_index(first, offset);
         let mut items: Vec<_> = self.gathered.events.drain(..).map(Item::Event).collect();
-        let parked = first.plus(items.len() as u64);
-        for (at, event) in self.parking.taken().enumerate() {
-            let spot = Spot { sequence: parked.plus(at as u64), offset, parked: true };
-            self.index.push(self.ids.key().hash(event.id()), spot, (None, event.source()), event.received());
-        }
-        items.extend(self.parking.succeed(parked, offset, &self.shared));
+        items.extend(self.parking.succeed(first.plus(items.len() as u64), offset, &self.shared));
         if !items.is_empty() {
             self.shared.publish(first, items);
             failpoint::pass("batch.published");
+        }
+    }
+
+    /// Takes note of all that is in the batch, for the segment's page.
+    fn note_in_index(&mut self, first: Sequence, offset: u64) {
+        let waiting = self.gathered.waiting.drain(..).map(|waiting| (waiting.id, Some(waiting.source), false));
+        let received = waiting.zip(&self.gathered.events);
+        let parked = self.parking.taken().map(|event| ((None, None, true), event));
+        for (at, ((id, source, parked), event)) in received.chain(parked).enumerate() {
+            let id = id.unwrap_or_else(|| self.ids.key().hash(event.id()));
+            let spot = Spot { sequence: first.plus(at as u64), offset, parked };
+            self.index.push(id, spot, (source, event.source()), event.received());
         }
     }
 
@@ -287,8 +288,8 @@ impl Writer {
         let outcome = Outcome::Refused(shortage.refusal);
         let waiting = std::mem::take(&mut self.gathered.waiting);
         for waiting in waiting.into_iter().chain(std::mem::take(&mut self.gathered.copies)) {
-            if waiting.dedupe {
-                self.ids.forget(waiting.source, waiting.id);
+            if let Some(id) = waiting.id {
+                self.ids.forget(waiting.source, id);
             }
             self.tell(waiting.ticket, outcome);
         }

@@ -27,7 +27,8 @@ from = { source = "*" }
 to = "discard"
 "#;
 
-fn start(authority: &Authority, keys: &str) -> Gateway {
+/// A gateway that takes everything at `/hooks/s` and speaks TLS.
+pub fn start(authority: &Authority, keys: &str) -> Gateway {
     let keys = format!("tls = {{ cert = \"a.pem\", key = \"a.key\" }}\n{keys}");
     Gateway::start_listening(&keys, CONFIG, |dir| authority.write(dir, "a", "localhost"))
 }

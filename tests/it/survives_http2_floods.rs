@@ -9,18 +9,7 @@ use crate::encrypted::{
     frame,
 };
 use crate::gateway::Gateway;
-
-const CONFIG: &str = r#"
-[[source]]
-name = "s"
-auth = "none"
-ack = "memory"
-event_type = { json = "/type" }
-[[route]]
-name = "all"
-from = { source = "*" }
-to = "discard"
-"#;
+use crate::speaks_http2::start;
 
 const DATA: u8 = 0;
 const WINDOW_UPDATE: u8 = 8;
@@ -31,15 +20,10 @@ const HONEST: usize = 20;
 /// How often a flood's frames are sent, if nobody stops it.
 const TIMES: u32 = 2000;
 
-fn start(authority: &Authority) -> Gateway {
-    let keys = "tls = { cert = \"a.pem\", key = \"a.key\" }";
-    Gateway::start_listening(keys, CONFIG, |dir| authority.write(dir, "a", "localhost"))
-}
-
 /// Sends `opening` and then the same frames over and over; the connection ends, while another is served.
 fn flood(name: &str, opening: &[u8], frames: impl Fn(u32) -> Vec<u8> + Sync) -> Gateway {
     let authority = Authority::new();
-    let gateway = start(&authority);
+    let gateway = start(&authority, "");
     let mut honest = crate::encrypted::client(gateway.address, authority.client(&[]));
     assert_eq!(honest.post("/hooks/s", &[], b"{}").status, 202);
     let mut attacker = Frames::connect(gateway.address, &authority);

@@ -15,7 +15,7 @@ use crate::bar::Bar;
 use crate::figures::Grouped;
 use crate::load::{Acknowledged, Plan, Press, Target, measure};
 use crate::secret;
-use crate::server::{ConfigText, Process, find, free_port};
+use crate::server::{ConfigText, Memory, Process, find, free_port, memory};
 use crate::sign::Signing;
 use crate::stop::Stop;
 use crate::verify::{Receiver, Verdict, settle};
@@ -168,7 +168,7 @@ impl Run {
         let (piece, mut most) = (Instant::now(), 0);
         let (bar, began, sent) = (&self.bar, self.began, self.acknowledged.len() as u64);
         let outcome = measure(&self.plan, &self.press, stop, |_, lives| {
-            most = anonymous(gateway).unwrap_or_default().max(most);
+            most = memory(&gateway.pids(), Memory::Anonymous).max(most);
             let accepted: u64 = lives.iter().map(|live| live.get()[0]).sum();
             bar.begin(format!("acknowledged {}", Grouped(sent + accepted)));
             bar.at(began.elapsed());
@@ -206,14 +206,6 @@ impl Run {
         self.partial |= outcome.partial;
         Ok(gateway)
     }
-}
-
-/// Bytes of the process that are in no file.
-fn anonymous(gateway: &Process) -> Option<u64> {
-    let pid = *gateway.pids().first()?;
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
-    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
 }
 
 /// Bytes of the segments below a directory.

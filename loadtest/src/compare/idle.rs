@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Serialize;
@@ -15,9 +15,9 @@ use super::contender::{CONTENDERS, Contender, DURABLE, MEMORY};
 use super::started::Launcher;
 use crate::corpus::Size;
 use crate::figures::{Bytes, Grouped, columns};
-use crate::load::{Ids, Press, Request, Target};
+use crate::load::{Ids, Press, Reader, Request, Target};
 use crate::secret;
-use crate::server::{Layout, find};
+use crate::server::{Layout, Memory, find, memory};
 use crate::sign::Signing;
 
 /// Measure what an idle connection costs hookgate and bare hyper.
@@ -90,12 +90,12 @@ fn one(args: &IdleArgs, launcher: &Launcher, contender: &Contender) -> anyhow::R
     };
     // What the first request alone makes ready is nobody's in particular.
     drop(exchange(server.address, &request(0)?)?);
-    let before_bytes = resident(&server.pids());
+    let before_bytes = memory(&server.pids(), Memory::Resident);
     let connections: Vec<TcpStream> = (1..=args.connections as usize)
         .map(|nth| exchange(server.address, &request(nth)?))
         .collect::<anyhow::Result<_>>()
         .with_context(|| format!("{} does not keep so many connections", contender.name))?;
-    let after_bytes = resident(&server.pids());
+    let after_bytes = memory(&server.pids(), Memory::Resident);
     let per_connection_bytes = after_bytes.saturating_sub(before_bytes) / connections.len() as u64;
     Ok(Idle { name: contender.name, before_bytes, after_bytes, per_connection_bytes })
 }
@@ -106,35 +106,16 @@ fn exchange(address: SocketAddr, request: &Request) -> anyhow::Result<TcpStream>
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(&request.head)?;
     stream.write_all(&request.body)?;
-    let mut answer = Vec::new();
-    let mut piece = [0; 1024];
-    while !is_whole(&answer) {
+    let (mut reader, mut piece) = (Reader::default(), [0; 1024]);
+    loop {
         let read = stream.read(&mut piece).context("no answer")?;
         ensure!(read > 0, "the connection was closed");
-        answer.extend_from_slice(&piece[..read]);
+        if let Some(answer) = reader.feed(&piece[..read]).map_err(|malformed| anyhow!("{malformed}"))? {
+            ensure!((200..300).contains(&answer.status), "the answer was {}", answer.status);
+            ensure!(answer.keep_alive, "the answer ends the connection");
+            return Ok(stream);
+        }
     }
-    let text = String::from_utf8_lossy(&answer);
-    ensure!(text.starts_with("HTTP/1.1 20"), "the answer was {}", text.lines().next().unwrap_or_default());
-    Ok(stream)
-}
-
-fn is_whole(answer: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(answer);
-    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
-    });
-    body.len() >= length.unwrap_or_default()
-}
-
-fn resident(pids: &[u32]) -> u64 {
-    let of = |pid: &u32| {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
-    };
-    pids.iter().filter_map(of).sum()
 }
 
 const PATIENCE: Duration = Duration::from_secs(10);

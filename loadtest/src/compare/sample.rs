@@ -11,6 +11,7 @@ use super::contender::Contender;
 use super::started::Launcher;
 use crate::load::{Outcome, Payload, Plan, Press, Target, measure, saturation};
 use crate::quiet::Quiet;
+use crate::server::{Memory, memory};
 use crate::sign::Signing;
 use crate::stop::Stop;
 
@@ -102,19 +103,12 @@ fn sample(outcome: Outcome, pids: &[u32], client_bound: bool) -> anyhow::Result<
     Ok(Sample {
         rate: accepted as f64 / measured.as_secs_f64().max(f64::EPSILON),
         cpu_us: cpu.as_secs_f64() * 1e6 / accepted.max(1) as f64,
-        memory: pids.iter().filter_map(|&pid| peak_memory(pid)).sum(),
+        memory: memory(pids, Memory::Peak),
         missed: refused + failed + tally.unsent + tally.unanswered,
         latency: tally.accepted,
         client_bound,
         partial,
     })
-}
-
-/// The most memory a process has had, in bytes.
-fn peak_memory(pid: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -42,6 +42,7 @@ pub(crate) use payloads::{Payload, Sizes, read};
 pub(crate) use prepare::{Press, Request};
 #[cfg(test)]
 pub(crate) use response::Answer;
+pub(crate) use response::Reader;
 #[cfg(test)]
 pub(crate) use tally::Times;
 pub(crate) use tally::{Live, Tally};

@@ -2,10 +2,13 @@
 
 mod cores;
 
+mod memory;
+
 mod process;
 
 mod hookgate;
 
 pub(crate) use cores::{Cores, Layout};
 pub(crate) use hookgate::{ConfigText, find, version};
+pub(crate) use memory::{Memory, memory};
 pub(crate) use process::{Process, free_port, installed};

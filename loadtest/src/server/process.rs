@@ -72,8 +72,10 @@ impl Process {
 
     /// Ends it at once.
     pub(crate) fn kill(&mut self) {
-        // Fails only if it has ended.
-        let _ = self.child.kill();
+        // The whole group: nginx leaves its workers behind if only their parent is killed. It may have ended.
+        if let Some(group) = Pid::from_raw(self.child.id() as i32) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
         let _ = self.child.wait();
     }
 
@@ -86,11 +88,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // The whole group: nginx leaves its workers behind if only their parent is killed.
-        if let Some(group) = Pid::from_raw(self.child.id() as i32) {
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 
