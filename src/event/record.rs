@@ -74,6 +74,10 @@ impl Event {
         self.0.event_type.map(|span| self.0.text_of(span))
     }
 
+    pub(crate) fn has_type(&self) -> bool {
+        self.0.event_type.is_some()
+    }
+
     /// Whether a signature covers the bytes that [`Event::event_type`] comes from. A type that no signature covers is a
     /// hint: whoever can replay a signed body can change it.
     pub fn type_signed(&self) -> bool {
@@ -83,6 +87,11 @@ impl Event {
     /// The provider's delivery id, or one that hookgate gave it. Unique within the source as far as the provider keeps it so.
     pub fn id(&self) -> &str {
         self.0.text_of(self.0.id)
+    }
+
+    /// The same, not known to be a text.
+    pub(crate) fn id_bytes(&self) -> &[u8] {
+        self.0.bytes_of(self.0.id)
     }
 
     /// The request method.
@@ -125,9 +134,20 @@ impl Event {
         self.0.received_at
     }
 
-    /// The kept headers as they lie in the record: `name: value\r\n` each.
-    pub(crate) fn header_lines(&self) -> &[u8] {
-        self.0.bytes_of(self.0.headers)
+    /// Source, type (empty if there is none), id, method, target, headers and body, as they are kept. They are not looked at:
+    /// what has no need of them as texts need not know that they are.
+    pub(crate) fn parts(&self) -> [&[u8]; 7] {
+        self.spans().map(|span| self.0.bytes_of(span))
+    }
+
+    /// How long all of them are together. Nothing of the content is touched.
+    pub(crate) fn length(&self) -> usize {
+        self.spans().into_iter().map(|span| span.range().len()).sum()
+    }
+
+    fn spans(&self) -> [Span; 7] {
+        let Record { source, method, target, headers, body, event_type, id, .. } = *self.0;
+        [source, event_type.unwrap_or_default(), id, method, target, headers, body]
     }
 
     /// The memory it holds.
@@ -197,7 +217,7 @@ pub(crate) struct EventParts<'bytes> {
     pub(crate) id: &'bytes str,
     pub(crate) method: &'bytes str,
     pub(crate) target: &'bytes str,
-    /// As [`Event::header_lines`] has them.
+    /// As they lie in the record: `name: value\r\n` each.
     pub(crate) headers: &'bytes [u8],
     pub(crate) body: &'bytes [u8],
     pub(crate) received: SystemTime,

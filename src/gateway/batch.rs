@@ -13,7 +13,7 @@ use http::request::Parts;
 use http::{HeaderMap, Response};
 use tokio::task::yield_now;
 
-use super::intake::Intake;
+use super::intake::{Intake, Kept};
 use super::sources::Source;
 use crate::config::Ack;
 use crate::event::{Event, IdSource};
@@ -57,11 +57,11 @@ impl Intake {
             Ack::Durable => self.make_all_safe(at, source, &events, batch.started).await?,
         };
         for (event, matched) in events.iter().zip(matched) {
-            self.count(at, event, matched);
+            self.count(at, Kept::of(event), matched);
         }
         self.counters.source(at).batches.increment();
         Ok(match events.first() {
-            Some(first) => source.reply.accepted(first.id(), first.event_type(), HeaderMap::new()),
+            Some(first) => source.reply.accepted(|| (first.id(), first.event_type()), HeaderMap::new()),
             None => self.accepted_nothing(source, batch.received),
         })
     }
@@ -94,17 +94,17 @@ impl Intake {
         started: Instant,
     ) -> Result<Vec<Option<usize>>, Refusal> {
         let receipts: Vec<_> =
-            events.iter().map(|event| self.submit(at, source, event, started)).collect::<Result<_, _>>()?;
-        let mut matched = Vec::with_capacity(events.len());
-        for (event, receipt) in events.iter().zip(receipts) {
-            matched.push(self.matched(at, event, receipt.await)?);
+            events.iter().map(|event| self.submit(at, source, event.clone(), started)).collect::<Result<_, _>>()?;
+        let mut safe = Vec::with_capacity(events.len());
+        for (matched, receipt) in receipts {
+            safe.push(Self::made_safe(receipt.await, matched)?);
         }
-        Ok(matched)
+        Ok(safe)
     }
 
     /// There was nothing in it; the answer may still want an id.
     fn accepted_nothing(&self, source: &Source, received: SystemTime) -> Response<ReplyBody> {
         let id = self.ids.borrow_mut().next(IdSource::unix_ms(received));
-        source.reply.accepted(std::str::from_utf8(&id).unwrap_or_default(), None, HeaderMap::new())
+        source.reply.accepted(|| (std::str::from_utf8(&id).unwrap_or_default(), None), HeaderMap::new())
     }
 }

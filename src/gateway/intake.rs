@@ -93,9 +93,22 @@ pub(super) enum Taken {
     Handshake(Response<ReplyBody>),
 }
 
+/// What is counted of an event.
+#[derive(Clone, Copy)]
+pub(super) struct Kept {
+    received: SystemTime,
+    body_bytes: u64,
+}
+
+impl Kept {
+    pub(super) fn of(event: &Event) -> Self {
+        Self { received: event.received(), body_bytes: event.body().len() as u64 }
+    }
+}
+
 /// What a request that is proven and whole has come to.
 pub(super) enum Proven {
-    /// An event, now with its routes.
+    /// An event that nobody has been given yet.
     Event(Event),
     /// Several, and their answer.
     Batch(Response<ReplyBody>),
@@ -203,7 +216,10 @@ impl Intake {
         Ok(match self.take_proven((at, source), head, (coding, draft), (started, now)).await? {
             Proven::Event(event) => {
                 let headers = std::mem::take(&mut head.headers);
-                Taken::Event(source.reply.accepted(event.id(), event.event_type(), headers))
+                // Made while the event is in the cache, which it will have left when the journal has synced it.
+                let answer = source.reply.accepted(|| (event.id(), event.event_type()), headers);
+                self.keep(at, source, event, started).await?;
+                Taken::Event(answer)
             }
             Proven::Batch(answer) => Taken::Event(answer),
             Proven::Handshake(answer) => Taken::Handshake(answer),
@@ -238,12 +254,21 @@ impl Intake {
             meta = meta.detached_from(body);
         }
         let event = draft.seal(meta, source.type_signed, (Instant::now(), now), &mut self.ids.borrow_mut());
+        Ok(Proven::Event(event))
+    }
+
+    /// Hands an event over, and counts it when it is as safe as its source promises.
+    pub(super) async fn keep(&self, at: usize, source: &Source, event: Event, started: Instant) -> Result<(), Refusal> {
+        let kept = Kept::of(&event);
         let matched = match source.ack {
             Ack::Memory => Some(self.hand_over(at, &event)?),
-            Ack::Durable => self.make_safe(at, source, &event, started).await?,
+            Ack::Durable => {
+                let (matched, receipt) = self.submit(at, source, event, started)?;
+                Self::made_safe(receipt.await, matched)?
+            }
         };
-        self.count(at, &event, matched);
-        Ok(Proven::Event(event))
+        self.count(at, kept, matched);
+        Ok(())
     }
 
     /// Some providers do not sign their handshakes, which then have to be told by a small body; and some of what is refused is
@@ -348,46 +373,35 @@ impl Intake {
         Ok(matched)
     }
 
-    /// Hands an event to the journal and waits until it is synced. Returns how many routes match, or `None` for a duplicate.
-    async fn make_safe(
-        &self,
-        at: usize,
-        source: &Source,
-        event: &Event,
-        started: Instant,
-    ) -> Result<Option<usize>, Refusal> {
-        let outcome = self.submit(at, source, event, started)?.await;
-        self.matched(at, event, outcome)
-    }
-
-    /// Hands an event to the journal.
+    /// Hands an event to the journal. Tells how many routes match it too.
     pub(super) fn submit(
         &self,
         at: usize,
         source: &Source,
-        event: &Event,
+        event: Event,
         started: Instant,
-    ) -> Result<Receipt, Refusal> {
+    ) -> Result<(usize, Receipt), Refusal> {
         let journal = self.journal.as_ref().ok_or(Refusal::JournalFailed)?;
         let deadline = started + source.deadline.saturating_sub(ANSWER_MARGIN);
-        Ok(journal.submit(event.clone(), at, deadline, source.remembers_ids))
+        let matched = self.routes.borrow_mut().count_matches(at, &event);
+        Ok((matched, journal.submit(event, at, deadline, source.remembers_ids)))
     }
 
-    /// How many routes match an event of which the journal has said this; `None` for a duplicate.
-    pub(super) fn matched(&self, at: usize, event: &Event, outcome: Outcome) -> Result<Option<usize>, Refusal> {
+    /// How many routes wait for an event of which the journal has said this; `None` for a duplicate.
+    pub(super) fn made_safe(outcome: Outcome, matched: usize) -> Result<Option<usize>, Refusal> {
         failpoint::pass("answer.ready");
         match outcome {
-            Outcome::Safe(_) => Ok(Some(self.routes.borrow_mut().count_matches(at, event))),
+            Outcome::Safe(_) => Ok(Some(matched)),
             Outcome::Duplicate => Ok(None),
             Outcome::Refused(refusal) => Err(refusal),
         }
     }
 
-    pub(super) fn count(&self, at: usize, event: &Event, matched: Option<usize>) {
+    pub(super) fn count(&self, at: usize, kept: Kept, matched: Option<usize>) {
         let counters = self.counters.source(at);
         counters.accepted.increment();
-        counters.last_accepted.set(event.received().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs());
-        counters.body_bytes.add(event.body().len() as u64);
+        counters.last_accepted.set(kept.received.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs());
+        counters.body_bytes.add(kept.body_bytes);
         match matched {
             None => counters.duplicates.increment(),
             Some(0) => counters.unrouted.increment(),

@@ -277,19 +277,25 @@ impl Warden {
         if how.dry_run {
             return Ok(Readmitted { event: None, note });
         }
-        let mut taking = pin!(self.intake.take_proven((at, source), head, (coding, draft), (started, now)));
+        let mut taking = pin!(async {
+            let taken = self.intake.take_proven((at, source), head, (coding, draft), (started, now)).await?;
+            Ok::<_, Refusal>(match taken {
+                Proven::Event(event) => {
+                    let id = event.id().to_owned();
+                    self.intake.keep(at, source, event, started).await?;
+                    Readmitted { event: Some(id), note }
+                }
+                Proven::Batch(_) => Readmitted { event: None, note: note.or(Some("a batch of events")) },
+                Proven::Handshake(_) => Readmitted { event: None, note: Some("a handshake, which is no event") },
+            })
+        });
         let mut sweeps = interval(SWEEP_EVERY);
-        let proven = loop {
+        loop {
             tokio::select! {
-                proven = &mut taking => break proven?,
+                readmitted = &mut taking => return readmitted,
                 _ = sweeps.tick() => self.intake.sweep(Instant::now()),
             }
-        };
-        Ok(match proven {
-            Proven::Event(event) => Readmitted { event: Some(event.id().to_owned()), note },
-            Proven::Batch(_) => Readmitted { event: None, note: note.or(Some("a batch of events")) },
-            Proven::Handshake(_) => Readmitted { event: None, note: Some("a handshake, which is no event") },
-        })
+        }
     }
 }
 

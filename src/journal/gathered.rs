@@ -19,6 +19,7 @@ pub(super) struct Gathered {
 pub(super) struct Waiting {
     pub(super) ticket: Ticket,
     pub(super) source: usize,
-    /// If it takes part in the window of duplicates.
-    pub(super) id: Option<IdHash>,
+    pub(super) id: IdHash,
+    /// Whether it takes part in the window of duplicates.
+    pub(super) dedupe: bool,
 }

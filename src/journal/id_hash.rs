@@ -24,8 +24,8 @@ impl IdKey {
         Self((u128::from(high) << 64 | u128::from(low)).to_le_bytes())
     }
 
-    pub(super) fn hash(&self, id: &str) -> IdHash {
-        let hash = SipHasher13::new_with_key(&self.0).hash(id.as_bytes());
+    pub(super) fn hash(&self, id: impl AsRef<[u8]>) -> IdHash {
+        let hash = SipHasher13::new_with_key(&self.0).hash(id.as_ref());
         IdHash(hash.h1, hash.h2)
     }
 }

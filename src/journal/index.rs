@@ -72,12 +72,13 @@ impl Draft {
         self.first
     }
 
-    /// The next event. `configured` is its source's index in the configuration, if it has one.
-    pub(super) fn push(
+    /// The next event. `configured` is its source's index in the configuration, if it has one; then the source's name is asked for
+    /// once, and not looked up in an event that has left the cache.
+    pub(super) fn push<'name>(
         &mut self,
         id: IdHash,
         spot: Spot,
-        (configured, source): (Option<usize>, &str),
+        (configured, source): (Option<usize>, impl FnOnce() -> &'name str),
         received: SystemTime,
     ) {
         if self.try_push(id, spot, (configured, source), received).is_none() {
@@ -85,11 +86,11 @@ impl Draft {
         }
     }
 
-    fn try_push(
+    fn try_push<'name>(
         &mut self,
         id: IdHash,
         spot: Spot,
-        (configured, source): (Option<usize>, &str),
+        (configured, source): (Option<usize>, impl FnOnce() -> &'name str),
         received: SystemTime,
     ) -> Option<()> {
         let source = self.number(configured, source)?;
@@ -106,10 +107,11 @@ impl Draft {
         Some(())
     }
 
-    fn number(&mut self, configured: Option<usize>, source: &str) -> Option<u16> {
+    fn number<'name>(&mut self, configured: Option<usize>, source: impl FnOnce() -> &'name str) -> Option<u16> {
         if let Some(Some(number)) = configured.and_then(|index| self.numbers.get(index)) {
             return Some(*number);
         }
+        let source = source();
         let known = self.sources.iter().position(|known| **known == *source);
         let number = known.unwrap_or(self.sources.len());
         if known.is_none() {
@@ -302,9 +304,9 @@ mod tests {
         let mut draft = Draft::new(Sequence(100));
         let spot =
             |sequence, block: u64, parked| Spot { sequence: Sequence(sequence), offset: block * BLOCK as u64, parked };
-        draft.push(KEY.hash("a"), spot(100, 1, false), (Some(4), "shop"), received());
-        draft.push(KEY.hash("b"), spot(101, 1, false), (None, "gone"), received());
-        draft.push(KEY.hash("a"), spot(102, 5, true), (None, "shop"), received());
+        draft.push(KEY.hash("a"), spot(100, 1, false), (Some(4), || "shop"), received());
+        draft.push(KEY.hash("b"), spot(101, 1, false), (None, || "gone"), received());
+        draft.push(KEY.hash("a"), spot(102, 5, true), (None, || "shop"), received());
         draft.finish(&link(), &KEY).unwrap()
     }
 
@@ -357,7 +359,8 @@ mod tests {
         let mut draft = Draft::new(Sequence(100));
         for number in 0..=u64::from(PARKED) {
             let spot = Spot { sequence: Sequence(100 + number), offset: BLOCK as u64, parked: false };
-            draft.push(KEY.hash("a"), spot, (Some(number as usize), &number.to_string()), received());
+            let name = number.to_string();
+            draft.push(KEY.hash("a"), spot, (Some(number as usize), || &*name), received());
         }
         assert!(draft.finish(&link(), &KEY).is_none());
     }

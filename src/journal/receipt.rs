@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
+use super::id_hash::IdHash;
 use super::shared::Shared;
 use crate::event::Event;
 use crate::event::Sequence;
@@ -43,6 +44,8 @@ pub(crate) enum Outcome {
 pub(super) struct Submission {
     pub(super) event: Event,
     pub(super) source: usize,
+    /// Hashed by the io thread, which has just written it: the journal thread would be the first on its core to touch it.
+    pub(super) id: IdHash,
     pub(super) dedupe: bool,
     /// As counted in the queue.
     pub(super) bytes: usize,
@@ -115,7 +118,8 @@ impl Entrance {
             return Receipt(Held::Ready(Some(Outcome::Refused(refusal))));
         }
         let (ticket, state) = self.slots.borrow_mut().occupy(self.index, deadline);
-        let submission = Submission { event, source, dedupe, bytes, ticket, state };
+        let id = self.shared.hash_id(&event);
+        let submission = Submission { event, source, id, dedupe, bytes, ticket, state };
         if let Err(refusal) = self.shared.send(submission) {
             self.slots.borrow_mut().complete(ticket, Outcome::Refused(refusal));
         }
@@ -312,10 +316,10 @@ impl Outcomes {
 #[cfg(test)]
 impl Submission {
     /// One that no io thread waits for: its outcome comes to the `entrance` with this number.
-    pub(super) fn for_test(event: Event, source: usize, dedupe: bool, entrance: usize, number: usize) -> Self {
+    pub(super) fn for_test(shared: &Shared, event: Event, dedupe: bool, entrance: usize, number: usize) -> Self {
         let bytes = super::record::event_length(&event);
         let ticket = Ticket { entrance, slot: number, generation: 0 };
-        Self { event, source, dedupe, bytes, ticket, state: Arc::default() }
+        Self { id: shared.hash_id(&event), event, source: 0, dedupe, bytes, ticket, state: Arc::default() }
     }
 }
 

@@ -82,14 +82,13 @@ pub(super) fn write_event(event: &Event, to: &mut Vec<u8>) {
 
 /// Appends an event's payload, and sets the flags of the record that began at `start`.
 fn push_event(event: &Event, start: usize, to: &mut Vec<u8>) {
-    let flags =
-        if event.event_type().is_some() { HAS_TYPE } else { 0 } | if event.type_signed() { TYPE_SIGNED } else { 0 };
+    let flags = if event.has_type() { HAS_TYPE } else { 0 } | if event.type_signed() { TYPE_SIGNED } else { 0 };
     if let Some(place) = to.get_mut(start + 5) {
         *place = flags;
     }
     let since_epoch = event.received().duration_since(UNIX_EPOCH).unwrap_or_default();
     to.extend_from_slice(&(since_epoch.as_nanos() as u64).to_le_bytes());
-    let parts = parts(event);
+    let parts = event.parts();
     for part in parts {
         to.extend_from_slice(&(part.len() as u32).to_le_bytes());
     }
@@ -100,19 +99,7 @@ fn push_event(event: &Event, start: usize, to: &mut Vec<u8>) {
 
 /// How many bytes [`write_event`] appends.
 pub(super) fn event_length(event: &Event) -> usize {
-    HEAD + EVENT_HEAD + parts(event).into_iter().map(<[u8]>::len).sum::<usize>()
-}
-
-fn parts(event: &Event) -> [&[u8]; 7] {
-    [
-        event.source().as_bytes(),
-        event.event_type().unwrap_or_default().as_bytes(),
-        event.id().as_bytes(),
-        event.method().as_bytes(),
-        event.target().as_bytes(),
-        event.header_lines(),
-        event.body(),
-    ]
+    HEAD + EVENT_HEAD + event.length()
 }
 
 /// Appends the progress of routes, as [`Kind::Progress`] or [`Kind::Checkpoint`].

@@ -48,7 +48,7 @@ impl<'ids> RestoreIds<'ids> {
         let id = self.ids.key().hash(event.id);
         let source = self.ids.source(event.source);
         if let Some(draft) = self.drafts.last_mut() {
-            draft.push(id, Spot { sequence, offset: self.offset, parked }, (source, event.source), event.received);
+            draft.push(id, Spot { sequence, offset: self.offset, parked }, (source, || event.source), event.received);
         }
         if !parked && let Some(source) = source {
             let at = self.age(event.received);

@@ -9,6 +9,7 @@ use crossbeam_channel::{Sender, TrySendError};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::catalog::Catalog;
+use super::id_hash::{IdHash, IdKey};
 use super::ids::{IdWindow, Seen};
 use super::mutex::locked;
 use super::parked::{Open, ParkOutcome, Parked};
@@ -16,7 +17,7 @@ use super::receipt::{Completions, Submission};
 use super::record::RouteProgress;
 use super::ring::{Item, Ring};
 use crate::counters::{Counter, Latencies};
-use crate::event::Sequence;
+use crate::event::{Event, Sequence};
 use crate::refusal::Refusal;
 
 /// What comes to the journal thread.
@@ -67,6 +68,7 @@ pub(super) struct Shared {
     pub(super) counts: Counts,
     pub(super) trouble: Mutex<Option<Trouble>>,
     pub(super) windows: Vec<(IdWindow, Arc<Seen>)>,
+    id_key: IdKey,
     /// When the journal was opened.
     epoch: Instant,
 }
@@ -104,6 +106,7 @@ pub(super) struct Parts {
     pub(super) open: Open,
     pub(super) synced_end: Sequence,
     pub(super) windows: Vec<(IdWindow, Arc<Seen>)>,
+    pub(super) id_key: IdKey,
     pub(super) epoch: Instant,
     pub(super) batch_bytes_max: usize,
 }
@@ -127,6 +130,7 @@ impl Shared {
             counts: Counts::default(),
             trouble: Mutex::default(),
             windows: parts.windows,
+            id_key: parts.id_key,
             epoch: parts.epoch,
         }
     }
@@ -153,6 +157,11 @@ impl Shared {
                 TrySendError::Disconnected(_) => Refusal::JournalFailed,
             }
         })
+    }
+
+    /// An event's id, as the windows of duplicates and the index pages know it.
+    pub(super) fn hash_id(&self, event: &Event) -> IdHash {
+        self.id_key.hash(event.id_bytes())
     }
 
     /// Journal thread: a submission has left the queue.

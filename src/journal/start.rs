@@ -66,6 +66,7 @@ pub(super) fn prepare(
         open: found.open,
         synced_end: found.next,
         windows: ids.seen(),
+        id_key: *ids.key(),
         epoch: Instant::now(),
         batch_bytes_max,
     }));

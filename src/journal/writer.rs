@@ -143,7 +143,7 @@ impl Writer {
     /// Takes an event into the batch, or answers it at once.
     pub(super) fn take(&mut self, submission: Submission) {
         self.shared.left_queue(submission.bytes);
-        let Submission { event, source, dedupe, ticket, state, .. } = submission;
+        let Submission { event, source, id, dedupe, ticket, state, .. } = submission;
         if !state.take() {
             // The io thread has refused it. The slot is free only now.
             return self.tell(ticket, Outcome::Refused(Refusal::JournalBehind));
@@ -151,10 +151,9 @@ impl Writer {
         if self.retry.is_some() {
             return self.tell(ticket, Outcome::Refused(self.refusal()));
         }
-        let now = self.shared.id_time(event.received_at());
-        let id = dedupe.then(|| self.ids.key().hash(event.id()));
-        let waiting = Waiting { ticket, source, id };
-        match id.and_then(|id| self.ids.look_up(source, id, now)) {
+        let waiting = Waiting { ticket, source, id, dedupe };
+        let known = if dedupe { self.ids.look_up(source, id, self.shared.id_time(event.received_at())) } else { None };
+        match known {
             Some(Known::Safe) => return self.tell(ticket, Outcome::Duplicate),
             Some(Known::Pending) => return self.gathered.copies.push(waiting),
             Some(Known::New) | None => {}
@@ -250,8 +249,8 @@ impl Writer {
     fn succeed(&mut self, first: Sequence, offset: u64) {
         let now = self.shared.id_time(Instant::now());
         for (at, waiting) in self.gathered.waiting.iter().enumerate() {
-            if let Some(id) = waiting.id {
-                self.ids.settle(waiting.source, id, now);
+            if waiting.dedupe {
+                self.ids.settle(waiting.source, waiting.id, now);
             }
             self.outcomes.note(&self.shared, waiting.ticket, Outcome::Safe(first.plus(at as u64)));
         }
@@ -274,13 +273,13 @@ impl Writer {
 
     /// Takes note of all that is in the batch, for the segment's page.
     fn note_in_index(&mut self, first: Sequence, offset: u64) {
-        let waiting = self.gathered.waiting.drain(..).map(|waiting| (waiting.id, Some(waiting.source), false));
+        let waiting = self.gathered.waiting.drain(..).map(|waiting| (Some(waiting.id), Some(waiting.source), false));
         let received = waiting.zip(&self.gathered.events);
         let parked = self.parking.taken().map(|event| ((None, None, true), event));
         for (at, ((id, source, parked), event)) in received.chain(parked).enumerate() {
-            let id = id.unwrap_or_else(|| self.ids.key().hash(event.id()));
+            let id = id.unwrap_or_else(|| self.ids.key().hash(event.id_bytes()));
             let spot = Spot { sequence: first.plus(at as u64), offset, parked };
-            self.index.push(id, spot, (source, event.source()), event.received());
+            self.index.push(id, spot, (source, || event.source()), event.received());
         }
     }
 
@@ -288,8 +287,8 @@ impl Writer {
         let outcome = Outcome::Refused(shortage.refusal);
         let waiting = std::mem::take(&mut self.gathered.waiting);
         for waiting in waiting.into_iter().chain(std::mem::take(&mut self.gathered.copies)) {
-            if let Some(id) = waiting.id {
-                self.ids.forget(waiting.source, id);
+            if waiting.dedupe {
+                self.ids.forget(waiting.source, waiting.id);
             }
             self.tell(waiting.ticket, outcome);
         }

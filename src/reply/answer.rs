@@ -25,10 +25,14 @@ impl Reply {
 
     /// The answer to an event that was taken. `headers` are the request's, no longer needed: the answer's go into the same
     /// map, and hyper parses the connection's next request into it, so that none of the three has to allocate one.
-    pub(crate) fn accepted(&self, id: &str, event_type: Option<&str>, mut headers: HeaderMap) -> Response<ReplyBody> {
+    pub(crate) fn accepted<'event>(
+        &self,
+        id_and_type: impl FnOnce() -> (&'event str, Option<&'event str>),
+        mut headers: HeaderMap,
+    ) -> Response<ReplyBody> {
         headers.clear();
         headers.extend(self.accepted.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
-        let mut response = Response::new(ReplyBody::new(self.accepted.body.fill(id, event_type)));
+        let mut response = Response::new(ReplyBody::new(self.accepted.body.fill(id_and_type)));
         *response.status_mut() = self.accepted.status;
         *response.headers_mut() = headers;
         response
@@ -111,7 +115,7 @@ mod tests {
     async fn an_accepted_event_is_answered_as_configured() {
         let reply = source((202, Some("application/xml"), "<ack id='{id}'/>"), &RefuseConfig::default(), false);
         let of_a_request = HeaderMap::from_iter([(http::header::HOST, HeaderValue::from_static("hooks.example.com"))]);
-        let response = reply.accepted("a&b", Some("x"), of_a_request);
+        let response = reply.accepted(|| ("a&b", Some("x")), of_a_request);
         assert_eq!(response.status(), 202);
         assert_eq!(header(&response, "content-type"), Some("application/xml"));
         assert_eq!(response.headers().len(), 1);
@@ -124,11 +128,8 @@ mod tests {
     async fn an_empty_answer_has_neither_body_nor_type() {
         for (status, content_type, body) in [(200, None, ""), (204, Some("text/plain"), "ignored"), (205, None, "{id}")]
         {
-            let response = source((status, content_type, body), &RefuseConfig::default(), false).accepted(
-                "1",
-                None,
-                HeaderMap::new(),
-            );
+            let response = source((status, content_type, body), &RefuseConfig::default(), false)
+                .accepted(|| ("1", None), HeaderMap::new());
             assert_eq!(response.status(), status);
             assert!(response.headers().is_empty());
             assert!(response.body().is_end_stream());
@@ -138,11 +139,8 @@ mod tests {
 
     #[test]
     fn a_type_that_is_no_header_value_is_left_out() {
-        let response = source((200, Some("text/plain\r\nx: y"), "ok"), &RefuseConfig::default(), false).accepted(
-            "1",
-            None,
-            HeaderMap::new(),
-        );
+        let response = source((200, Some("text/plain\r\nx: y"), "ok"), &RefuseConfig::default(), false)
+            .accepted(|| ("1", None), HeaderMap::new());
         assert!(response.headers().is_empty());
     }
 

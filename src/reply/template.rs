@@ -57,12 +57,13 @@ impl Template {
         Template::Filled { parts, escape }
     }
 
-    /// The body for one event. Allocates only if it is long.
-    pub(super) fn fill(&self, id: &str, event_type: Option<&str>) -> ReplyBytes {
+    /// The body for one event, of which id and type are asked for if they are shown. Allocates only if it is long.
+    pub(super) fn fill<'event>(&self, id_and_type: impl FnOnce() -> (&'event str, Option<&'event str>)) -> ReplyBytes {
         let (parts, escape) = match self {
             Template::Fixed(bytes) => return ReplyBytes::Shared(bytes.clone()),
             Template::Filled { parts, escape } => (parts, *escape),
         };
+        let (id, event_type) = id_and_type();
         let mut filled = Filled::new();
         for part in parts {
             match part {
@@ -173,7 +174,7 @@ mod tests {
     use super::*;
 
     fn filled(body: &str, content_type: &str, id: &str, event_type: Option<&str>) -> String {
-        let bytes = Template::new(body, Escape::of(content_type)).fill(id, event_type);
+        let bytes = Template::new(body, Escape::of(content_type)).fill(|| (id, event_type));
         String::from_utf8(bytes.chunk().to_vec()).unwrap()
     }
 
@@ -199,7 +200,7 @@ mod tests {
     #[test]
     fn a_body_without_places_is_never_copied() {
         let template = Template::new("ok", Escape::Plain);
-        assert_eq!(template.fill("a", None).chunk().as_ptr(), template.fill("b", None).chunk().as_ptr());
+        assert_eq!(template.fill(|| ("a", None)).chunk().as_ptr(), template.fill(|| ("b", None)).chunk().as_ptr());
     }
 
     #[test]

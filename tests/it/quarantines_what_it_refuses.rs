@@ -192,6 +192,7 @@ fn what_the_disk_does_not_take_is_counted_and_the_next_is_kept() {
     let left = std::fs::read_dir(&folder).map_or(0, Iterator::count);
     assert_eq!(left, 0, "nothing half-written stays");
     gateway.limit_file_size(None);
+    wait_until("the journal is well, which may have met the limit too", || gateway.admin_get("/readyz").status == 200);
     assert_eq!(post_github(&mut client, "d-1", ""), 401);
     wait_for_kept(&gateway, "github", 1);
 }

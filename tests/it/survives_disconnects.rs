@@ -29,7 +29,9 @@ fn whenever_clients_hang_up_each_success_has_its_record() {
 fn whenever_clients_hang_up_while_syncs_fail_each_success_has_its_record() {
     if can_trace() {
         let fault = format!("inject=fdatasync:error=EIO:when={AFTER_START}+40");
-        assert!(hang_up_at_every_point(&traced("trace=fdatasync", &["-e", &fault]), "") > 0, "no fault met an event");
+        // A fault can meet nothing but the routes' progress.
+        let met = (0..4).any(|_| hang_up_at_every_point(&traced("trace=fdatasync", &["-e", &fault]), "") > 0);
+        assert!(met, "no fault met an event");
     }
 }
 

@@ -11,6 +11,11 @@ mod record {
     }
 }
 
+mod id_hash {
+    #[derive(Debug)]
+    pub(super) struct IdHash;
+}
+
 mod shared;
 
 use std::collections::BTreeSet;

@@ -47,7 +47,7 @@ impl Driven {
     /// The same, with outcomes in the order of `numbers`.
     pub(super) fn submit_in_order(&mut self, numbers: &[u64], dedupe: bool) -> Vec<Outcome> {
         for (at, &number) in numbers.iter().enumerate() {
-            let submission = Submission::for_test(event(number), 0, dedupe, self.entrance, at);
+            let submission = Submission::for_test(&self.parts.shared, event(number), dedupe, self.entrance, at);
             self.parts.shared.send(submission).unwrap();
         }
         self.turn();
@@ -63,7 +63,7 @@ impl Driven {
 
     /// Hands over an event of any kind, without a look for duplicates.
     pub(super) fn submit_event(&mut self, event: crate::event::Event) -> Outcome {
-        self.parts.shared.send(Submission::for_test(event, 0, false, self.entrance, 0)).unwrap();
+        self.parts.shared.send(Submission::for_test(&self.parts.shared, event, false, self.entrance, 0)).unwrap();
         self.turn();
         self.completions.try_recv().unwrap()[0].1
     }
