@@ -54,6 +54,10 @@ pub(crate) struct CompareArgs {
     /// Cores of the client, one thread each; all others if not given.
     #[arg(long, value_name = "CORES")]
     pub(crate) client_cores: Option<Cores>,
+    /// Never let the client sleep: waking it would cost the server time that no sender elsewhere costs it.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true,
+          default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub(crate) spin: bool,
     /// Throw a sample away if others took more than so many cores meanwhile.
     #[arg(long, value_name = "CORES", default_value = "0.05")]
     pub(crate) tolerate: f64,

@@ -89,6 +89,7 @@ async fn compare(args: &CompareArgs) -> anyhow::Result<Comparison> {
         hookgate: version(&launcher.hookgate),
         cores: layout,
         connections: args.connections,
+        client_spins: args.spin,
         rounds: args.rounds,
         sample_s: args.duration.as_secs_f64(),
         warmup_s: args.warmup.as_secs_f64(),
@@ -141,7 +142,7 @@ impl<'a> Course<'a> {
                 .collect();
             for (name, summary) in self.rounds(size, &sampler, &tasks).await? {
                 let rate = tasks.iter().find(|(contender, _)| contender.name == name).and_then(|(_, rate)| *rate);
-                on_schedule.insert(name, OnSchedule { scheduled_rate: rate.unwrap_or_default(), summary });
+                on_schedule.insert(name, OnSchedule::at(rate.unwrap_or_default(), summary));
             }
         }
         Ok(OfSize::new(size, Sizes::of(&payloads), contenders, saturated, on_schedule))

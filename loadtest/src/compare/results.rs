@@ -21,6 +21,8 @@ pub(super) struct Comparison {
     pub(super) hookgate: String,
     pub(super) cores: Layout,
     pub(super) connections: u32,
+    /// The client never slept.
+    pub(super) client_spins: bool,
     pub(super) rounds: u32,
     pub(super) sample_s: f64,
     pub(super) warmup_s: f64,
@@ -66,6 +68,8 @@ pub(super) struct Summary {
     pub(super) missed: u64,
     /// The client could not have sent more.
     pub(super) client_bound: bool,
+    /// Share of the time in which its busiest thread had nothing to do.
+    pub(super) client_idle: Spread,
     #[serde(skip)]
     pub(super) latency: Histogram<u64>,
 }
@@ -74,6 +78,8 @@ pub(super) struct Summary {
 #[derive(Serialize)]
 pub(super) struct OnSchedule {
     pub(super) scheduled_rate: u64,
+    /// The p99 of hookgate, with the acknowledgement that promises as much, over this one's, if it had the same schedule.
+    pub(super) hookgate_p99_over_this: Option<f64>,
     #[serde(flatten)]
     pub(super) summary: Summary,
 }
@@ -144,6 +150,7 @@ impl Summary {
             missed: samples.iter().map(|sample| sample.missed).sum(),
             // Of the median sample, that is: of most.
             client_bound: samples.iter().filter(|sample| sample.client_bound).count() * 2 > samples.len(),
+            client_idle: spread(&|sample| sample.client_idle),
             latency,
         })
     }
@@ -159,6 +166,18 @@ impl Summary {
             },
             cpu: self.cpu_us_per_event.median / other.cpu_us_per_event.median,
         }
+    }
+}
+
+impl OnSchedule {
+    pub(super) fn at(scheduled_rate: u64, summary: Summary) -> Self {
+        Self { scheduled_rate, hookgate_p99_over_this: None, summary }
+    }
+
+    /// This p99 over another's at the same rate.
+    fn p99_over(&self, other: &Self) -> Option<f64> {
+        let (own, others) = (self.summary.latency_us?.p99, other.summary.latency_us?.p99);
+        (self.scheduled_rate == other.scheduled_rate).then(|| own / others)
     }
 }
 
@@ -194,6 +213,20 @@ impl OfSize {
                 (over_this, over_memory)
             })
             .collect();
+        let p99_over = |contender: &Contender| {
+            let (own, peer) = (on_schedule.get(contender.name)?, on_schedule.get(contender.durability.peer())?);
+            match contender.name {
+                MEMORY => None,
+                DURABLE => own.p99_over(on_schedule.get(MEMORY)?),
+                _ => peer.p99_over(own),
+            }
+        };
+        let p99s: Vec<_> = contenders.iter().map(p99_over).collect();
+        for (contender, p99) in contenders.iter().zip(p99s) {
+            if let Some(run) = on_schedule.get_mut(contender.name) {
+                run.hookgate_p99_over_this = p99;
+            }
+        }
         let rows = contenders
             .iter()
             .zip(ratios)
@@ -222,14 +255,27 @@ mod tests {
         assert_eq!(Spread::of([]), Spread { median: 0.0, min: 0.0, max: 0.0 });
     }
 
+    fn summary(rate: f64, client_bound: bool, latencies_us: &[u64]) -> Summary {
+        let mut latency = Histogram::new(3).expect("three digits");
+        for us in latencies_us {
+            latency.record(us * 1_000).expect("it grows");
+        }
+        let client_idle = if client_bound { 0.0 } else { 0.5 };
+        let sample =
+            Sample { rate, cpu_us: 10.0, memory: 0, latency, missed: 0, client_bound, client_idle, partial: false };
+        Summary::of(&[sample]).expect("a sample")
+    }
+
+    #[test]
+    fn latencies_are_compared_at_one_rate_only() {
+        let row = |rate, us| OnSchedule::at(rate, summary(1.0, false, &[us]));
+        assert!(row(100, 300).p99_over(&row(100, 100)).is_some_and(|ratio| (ratio - 3.0).abs() < 0.01));
+        assert_eq!(row(100, 300).p99_over(&row(200, 100)), None);
+    }
+
     #[test]
     fn a_rate_that_the_client_limits_bounds_the_ratio() {
-        let summary = |rate: f64, client_bound: bool| {
-            let latency = Histogram::new(3).expect("three digits");
-            let sample = Sample { rate, cpu_us: 10.0, memory: 0, latency, missed: 0, client_bound, partial: false };
-            Summary::of(&[sample]).expect("a sample")
-        };
-        let bound = |over: bool, under: bool| summary(2.0, over).over(&summary(1.0, under)).bound;
+        let bound = |over: bool, under: bool| summary(2.0, over, &[]).over(&summary(1.0, under, &[])).bound;
         assert_eq!(bound(false, false), Bound::Exact);
         assert_eq!(bound(true, false), Bound::AtLeast);
         assert_eq!(bound(false, true), Bound::AtMost);

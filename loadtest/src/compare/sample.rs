@@ -29,6 +29,8 @@ pub(super) struct Sample {
     pub(super) missed: u64,
     /// The client could not have sent more: the rate is a lower bound of the server's.
     pub(super) client_bound: bool,
+    /// Share of the time in which the client's busiest thread had nothing to do.
+    pub(super) client_idle: f64,
     pub(super) partial: bool,
 }
 
@@ -71,7 +73,7 @@ impl Sampler<'_> {
             warmup: self.args.warmup,
             duration: self.args.duration,
             timeout: TIMEOUT,
-            spin: false,
+            spin: self.args.spin,
             keeps_ids: false,
             server: server.pids(),
         };
@@ -91,7 +93,7 @@ impl Sampler<'_> {
 }
 
 fn sample(outcome: Outcome, pids: &[u32], client_bound: bool) -> anyhow::Result<Sample> {
-    let Outcome { tally, measured, partial, cpu: [before, after], .. } = outcome;
+    let Outcome { tally, measured, partial, client, cpu: [before, after], .. } = outcome;
     let (accepted, refused) = tally.answers();
     let failed: u64 = tally.failures.values().map(|(count, _)| count).sum();
     if accepted == 0 && !partial {
@@ -107,6 +109,7 @@ fn sample(outcome: Outcome, pids: &[u32], client_bound: bool) -> anyhow::Result<
         missed: refused + failed + tally.unsent + tally.unanswered,
         latency: tally.accepted,
         client_bound,
+        client_idle: client.idle,
         partial,
     })
 }

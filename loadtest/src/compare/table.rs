@@ -30,9 +30,10 @@ pub(super) fn text(comparison: &Comparison) -> String {
 
 /// Machine, date, cores, connections.
 pub(super) fn conditions(comparison: &Comparison) -> String {
-    let Comparison { machine, hookgate, cores, connections, rounds, sample_s, warmup_s, .. } = comparison;
+    let Comparison { machine, hookgate, cores, connections, client_spins, rounds, sample_s, warmup_s, .. } = comparison;
+    let client = if *client_spins { "spinning client" } else { "client" };
     format!(
-        "{} · {} cores · Linux {} · {}\n{hookgate} · servers on core {}, client on core {} · {connections} connections, kept \
+        "{} · {} cores · Linux {} · {}\n{hookgate} · servers on core {}, {client} on core {} · {connections} connections, kept \
          alive · {rounds} rounds in turn of {sample_s:.1} s after {warmup_s:.1} s",
         machine.cpu, machine.cores, machine.kernel, machine.date, cores.server, cores.client
     )
@@ -50,7 +51,18 @@ pub(super) fn heading(size: &OfSize) -> String {
 
 /// Closed loop: rate and CPU time.
 pub(super) fn saturated(size: &OfSize) -> Vec<Vec<String>> {
-    let head = ["closed loop", "answered when", "events/s", "min–max", "CPU µs", "memory", "rate ×", "CPU ×", "missed"];
+    let head = [
+        "closed loop",
+        "answered when",
+        "events/s",
+        "min–max",
+        "CPU µs",
+        "memory",
+        "rate ×",
+        "CPU ×",
+        "missed",
+        "client idle",
+    ];
     let rows = size.rows.iter().filter_map(|row| {
         let summary = row.saturated.as_ref()?;
         let (rate, cpu) = ratios(row);
@@ -64,6 +76,7 @@ pub(super) fn saturated(size: &OfSize) -> Vec<Vec<String>> {
             rate,
             cpu,
             Grouped(summary.missed).to_string(),
+            percent(summary.client_idle),
         ])
     });
     std::iter::once(head.map(ToOwned::to_owned).to_vec()).chain(rows).collect()
@@ -71,14 +84,30 @@ pub(super) fn saturated(size: &OfSize) -> Vec<Vec<String>> {
 
 /// Open loop: latency.
 pub(super) fn on_schedule(size: &OfSize) -> Vec<Vec<String>> {
-    let head = ["open loop", "answered when", "scheduled/s", "p50", "p90", "p99", "p99.9", "max", "CPU µs", "missed"];
+    let head = [
+        "open loop",
+        "answered when",
+        "scheduled/s",
+        "p50",
+        "p90",
+        "p99",
+        "p99.9",
+        "max",
+        "p99 ×",
+        "CPU µs",
+        "missed",
+        "client idle",
+    ];
     let rows = size.rows.iter().filter_map(|row| {
         let run = row.on_schedule.as_ref()?;
-        let Summary { latency_us: Some(at), cpu_us_per_event, missed, .. } = &run.summary else { return None };
+        let Summary { latency_us: Some(at), cpu_us_per_event, missed, client_idle, .. } = &run.summary else {
+            return None;
+        };
         let mut cells =
             vec![row.name.to_owned(), row.durability.label().to_owned(), Grouped(run.scheduled_rate).to_string()];
         cells.extend([at.p50, at.p90, at.p99, at.p999, at.max].map(|us| Time(us).to_string()));
-        cells.extend([us(*cpu_us_per_event), Grouped(*missed).to_string()]);
+        cells.push(run.hookgate_p99_over_this.map_or("–".to_owned(), |ratio| format!("{ratio:.2}")));
+        cells.extend([us(*cpu_us_per_event), Grouped(*missed).to_string(), percent(*client_idle)]);
         Some(cells)
     });
     std::iter::once(head.map(ToOwned::to_owned).to_vec()).chain(rows).collect()
@@ -88,7 +117,11 @@ pub(super) fn on_schedule(size: &OfSize) -> Vec<Vec<String>> {
 pub(super) fn notes(comparison: &Comparison) -> Vec<String> {
     let mut notes = vec![
         "Medians of the rounds. CPU: of all the server's processes, per accepted event. ×: hookgate's median, with the \
-         acknowledgement that promises as much, over this server's; in the row of hookgate-durable, its own over hookgate-memory's."
+         acknowledgement that promises as much, over this server's (p99 only where both had the same schedule); in the row of \
+         hookgate-durable, its own over hookgate-memory's."
+            .to_owned(),
+        "Client idle: share of the time in which its busiest thread had nothing to do, be it that it slept or that it looked in \
+         vain. Below 5 % the figures are the client's own."
             .to_owned(),
     ];
     let is_bound = |row: &Row| row.saturated.as_ref().is_some_and(|summary| summary.client_bound);
@@ -123,6 +156,10 @@ fn ratios(row: &Row) -> (String, String) {
 
 fn us(spread: Spread) -> String {
     format!("{:.1}", spread.median)
+}
+
+fn percent(share: Spread) -> String {
+    format!("{:.0} %", share.median * 100.0)
 }
 
 fn whole(rate: f64) -> String {

@@ -25,6 +25,7 @@ use super::pacer::Pacer;
 use super::schedule::Schedule;
 use super::supply::Supply;
 use super::tally::{Live, Tally, Times};
+use super::work::Work;
 
 /// What a client thread is to do.
 pub(crate) struct Lane {
@@ -70,6 +71,8 @@ pub(crate) struct Yield {
     /// Shares of the run in which the thread was on a core, and in which it was or would have been.
     pub(crate) running: f64,
     pub(crate) runnable: f64,
+    /// Share of what was measured in which it had nothing to do.
+    pub(crate) idle: f64,
     pub(crate) acknowledged: Vec<Acknowledged>,
 }
 
@@ -101,14 +104,16 @@ impl Lane {
         let _ = ready.send(Ok(()));
         let Some(start) = started(&mut phase).await else { return Ok(None) };
 
-        let pacer = Pacer::new(self.spin).context("cannot make a timer")?;
+        let (work, warm) = (Work::default(), start + self.warmup);
+        let pacer = Pacer::new(self.spin.then(|| work.clone()), warm).context("cannot make a timer")?;
         let count = connections.len();
         let flow = Rc::new(Flow::new(self, start, supply, count));
         pacer.until(start).await?;
         let before = ThreadTime::now();
         let mut workers = JoinSet::new();
         for (at, connection) in connections.into_iter().enumerate() {
-            workers.spawn_local(Rc::clone(&flow).work(at, connection));
+            let (flow, work) = (Rc::clone(&flow), work.clone());
+            workers.spawn_local(async move { work.count(flow.work(at, connection)).await });
         }
         tokio::select! {
             done = flow.pace(&pacer) => done.context("cannot wait for the time of a request")?,
@@ -120,9 +125,12 @@ impl Lane {
         let _ = tokio::time::timeout(grace, async { while workers.join_next().await.is_some() {} }).await;
         drop(workers);
 
-        let elapsed = end.saturating_duration_since(start).as_secs_f64().max(f64::EPSILON);
+        let seconds = |since| end.saturating_duration_since(since).as_secs_f64().max(f64::EPSILON);
+        let elapsed = seconds(start);
+        let running = after.running.saturating_sub(before.running).as_secs_f64() / elapsed;
         Ok(Some(Yield {
-            running: after.running.saturating_sub(before.running).as_secs_f64() / elapsed,
+            running,
+            idle: pacer.idle().map_or((1.0 - running).max(0.0), |idle| idle.as_secs_f64() / seconds(warm)),
             runnable: after.runnable.saturating_sub(before.runnable).as_secs_f64() / elapsed,
             acknowledged: flow.acknowledged.take(),
             tally: flow.settle(end),

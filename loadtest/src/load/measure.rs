@@ -95,15 +95,16 @@ pub(crate) async fn measure(
     }
 
     let mut tally = Tally::new();
-    let mut client = Client { spin: plan.spin, ..Client::default() };
+    let mut client = Client { spin: plan.spin, idle: 1.0, ..Client::default() };
     let mut acknowledged = Vec::new();
     let threads = crew.threads.len() as u16;
     for thread in crew.threads {
         let yielded = thread.join().map_err(|_| anyhow!("a client thread has panicked"))??;
-        if let Some(Yield { tally: counts, running, runnable, acknowledged: accepted }) = yielded {
+        if let Some(Yield { tally: counts, running, runnable, idle, acknowledged: accepted }) = yielded {
             tally.add(counts);
             client.running = client.running.max(running);
             client.runnable = client.runnable.max(runnable);
+            client.idle = client.idle.min(idle);
             acknowledged.extend(accepted);
         }
     }

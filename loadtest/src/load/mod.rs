@@ -17,6 +17,8 @@ mod schedule;
 
 mod pacer;
 
+mod work;
+
 mod response;
 
 mod connection;
