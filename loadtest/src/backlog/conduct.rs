@@ -51,6 +51,8 @@ async fn conduct(args: &BacklogArgs) -> anyhow::Result<Told> {
         secret: &secret,
         processors: &[away_address, present.address],
         ids: Some(args.ids),
+        admin: None,
+        route_keys: "",
     }
     .write(directory.path())?;
     let hookgate = find(args.hookgate.as_deref())?;
@@ -76,6 +78,7 @@ async fn conduct(args: &BacklogArgs) -> anyhow::Result<Told> {
         timeout: Duration::from_secs(30),
         spin: false,
         keeps_ids: true,
+        returns: None,
         server: Vec::new(),
     };
     let mut run = Run {

@@ -1,5 +1,6 @@
 //! All samples, in turn. On the main thread.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use anyhow::{bail, ensure};
 
 use super::args::CompareArgs;
-use super::contender::{CONTENDERS, Contender, DURABLE, Kind, MEMORY};
+use super::contender::{CONTENDERS, Contender, DURABLE, Kind, MEMORY, Setup};
 use super::results::{Comparison, OfSize, OnSchedule, Summary};
 use super::sample::{Sample, Sampler, Taken};
 use super::started::Launcher;
@@ -70,7 +71,11 @@ async fn compare(args: &CompareArgs) -> anyhow::Result<Comparison> {
     } else {
         PathBuf::new()
     };
-    let launcher = Launcher { layout: layout.clone(), hookgate, data: args.data.clone(), secret: secret() };
+    let mut launcher = Launcher::new(layout.clone(), hookgate, args.data.clone(), secret());
+    launcher.batch = args.batch;
+    if let Some(cores) = &args.journal_cores {
+        launcher.journal = cores.clone();
+    }
     let mut course = Course::new(args, &launcher, contenders.len())?;
     course.skipped = skipped;
 
@@ -90,6 +95,8 @@ async fn compare(args: &CompareArgs) -> anyhow::Result<Comparison> {
         cores: layout,
         connections: args.connections,
         client_spins: args.spin,
+        journal_cores: launcher.journal.clone(),
+        batch: args.batch,
         rounds: args.rounds,
         sample_s: args.duration.as_secs_f64(),
         warmup_s: args.warmup.as_secs_f64(),
@@ -129,7 +136,7 @@ impl<'a> Course<'a> {
     async fn size(&mut self, size: Size, contenders: &[Contender]) -> anyhow::Result<OfSize> {
         let payloads = size.payloads();
         let (args, launcher) = (self.args, self.launcher);
-        let sampler = Sampler { args, launcher, payloads: &payloads };
+        let sampler = Sampler { args, launcher, payloads: &payloads, device: RefCell::default() };
         self.broken.clear();
 
         let tasks: Vec<_> = contenders.iter().map(|contender| (contender, None)).collect();
@@ -138,6 +145,8 @@ impl<'a> Course<'a> {
         if !args.no_latency && !self.stop.is_requested().await {
             let tasks: Vec<_> = contenders
                 .iter()
+                // How much is on its way is no matter of a schedule.
+                .filter(|contender| !contender.is(Setup::Delivers))
                 .filter_map(|contender| Some((contender, Some(self.latency_rate(contender, &saturated)?))))
                 .collect();
             for (name, summary) in self.rounds(size, &sampler, &tasks).await? {
@@ -178,7 +187,12 @@ impl<'a> Course<'a> {
                 self.bar.end(per_sample(self.args));
             }
         }
-        Ok(taken.into_iter().filter_map(|(name, samples)| Some((name, Summary::of(&samples)?))).collect())
+        let server_cores = self.launcher.layout.server.count();
+        let summary = |(contender, _): &(&Contender, _)| {
+            let samples = taken.get(contender.name)?;
+            Some((contender.name, Summary::of(samples, server_cores, contender.is(Setup::JournalApart))?))
+        };
+        Ok(tasks.iter().filter_map(summary).collect())
     }
 
     /// A sample that nobody has disturbed, if there is one.

@@ -17,12 +17,29 @@ pub(super) struct Contender {
 /// How it is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// With this `ack`.
-    Hookgate(&'static str),
+    Hookgate(Gateway),
     /// A program of this binary.
     Alternative(Store),
     Nginx,
     Webhook,
+}
+
+/// A way to run hookgate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Gateway {
+    pub(super) ack: &'static str,
+    pub(super) setup: Setup,
+}
+
+/// What is different about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Setup {
+    /// Nothing: the route discards.
+    Plain,
+    /// The route delivers by HTTP to a processor on the client's thread, and what counts is what arrives there.
+    Delivers,
+    /// The journal's thread sits on other cores.
+    JournalApart,
 }
 
 /// What an alternative stores events in.
@@ -65,6 +82,26 @@ impl Durability {
 }
 
 impl Contender {
+    /// How hookgate is run, if this is hookgate.
+    pub(super) fn gateway(&self) -> Option<Gateway> {
+        match self.kind {
+            Kind::Hookgate(gateway) => Some(gateway),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is(&self, setup: Setup) -> bool {
+        self.gateway().is_some_and(|gateway| gateway.setup == setup)
+    }
+
+    /// The hookgate from which this one differs in one thing.
+    pub(super) fn plain(&self) -> Option<&'static str> {
+        match self.gateway()? {
+            Gateway { setup: Setup::Plain, .. } => (self.name == DURABLE).then_some(MEMORY),
+            _ => Some(self.durability.peer()),
+        }
+    }
+
     /// Why it cannot be measured here, and how to change that.
     pub(super) fn missing(&self) -> Option<String> {
         let needs = |program: &str, package: &str| {
@@ -97,9 +134,27 @@ pub(super) const MEMORY: &str = "hookgate-memory";
 pub(super) const DURABLE: &str = "hookgate-durable";
 
 /// In the order in which they are measured and shown.
-pub(super) const CONTENDERS: [Contender; 10] = [
-    contender(MEMORY, "hookgate, ack = \"memory\"", Kind::Hookgate("memory"), Durability::Memory),
-    contender(DURABLE, "hookgate, ack = \"durable\"", Kind::Hookgate("durable"), Durability::Synced),
+pub(super) const CONTENDERS: [Contender; 13] = [
+    contender(MEMORY, "hookgate, ack = \"memory\"", hookgate("memory", Setup::Plain), Durability::Memory),
+    contender(DURABLE, "hookgate, ack = \"durable\"", hookgate("durable", Setup::Plain), Durability::Synced),
+    contender(
+        "hookgate-memory-http",
+        "hookgate, ack = \"memory\", delivers by HTTP",
+        hookgate("memory", Setup::Delivers),
+        Durability::Memory,
+    ),
+    contender(
+        "hookgate-durable-http",
+        "hookgate, ack = \"durable\", delivers by HTTP",
+        hookgate("durable", Setup::Delivers),
+        Durability::Synced,
+    ),
+    contender(
+        "hookgate-durable-apart",
+        "hookgate, ack = \"durable\", its journal's thread on another core",
+        hookgate("durable", Setup::JournalApart),
+        Durability::Synced,
+    ),
     contender("hyper-read", "bare hyper, reads the body", Kind::Alternative(Store::Nothing), Durability::Nothing),
     contender("hyper-hmac", "bare hyper, verifies", Kind::Alternative(Store::Nothing), Durability::Nothing),
     contender(
@@ -129,6 +184,10 @@ pub(super) const CONTENDERS: [Contender; 10] = [
     contender("nginx", "nginx, return 202, verifies nothing", Kind::Nginx, Durability::Nothing),
     contender("webhook", "Debian's webhook, starts a process", Kind::Webhook, Durability::Nothing),
 ];
+
+const fn hookgate(ack: &'static str, setup: Setup) -> Kind {
+    Kind::Hookgate(Gateway { ack, setup })
+}
 
 const fn contender(name: &'static str, about: &'static str, kind: Kind, durability: Durability) -> Contender {
     Contender { name, about, kind, durability }

@@ -1,7 +1,7 @@
 //! The comparison as a page.
 
 use super::results::{Comparison, OfSize, Row, Spread, Summary};
-use super::table::{conditions, heading, notes, on_schedule, saturated};
+use super::table::{conditions, disk_on_schedule, disk_saturated, heading, notes, on_schedule, saturated};
 use crate::figures::Grouped;
 use crate::plot::{Bar, Bars, Lines, Page, Scale, Series, percentiles};
 
@@ -16,6 +16,11 @@ pub(super) fn page(comparison: &Comparison) -> Page {
     for size in &comparison.sizes {
         page.heading(&heading(size));
         page.table(&saturated(size));
+        for disk in [disk_saturated(size), disk_on_schedule(size)] {
+            if disk.len() > 1 {
+                page.table(&disk);
+            }
+        }
         page.plot(&bars(size, "CPU time per event", "µs of CPU per accepted event, less is better", 1, |summary| {
             summary.cpu_us_per_event
         }));

@@ -15,6 +15,8 @@ mod started;
 
 mod sample;
 
+mod device;
+
 mod results;
 
 mod table;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::contender::{CONTENDERS, Setup};
 use super::results::{Bound, Comparison, OfSize, Ratio, Row, Spread, Summary};
 use crate::figures::{Bytes, Grouped, Time, columns};
 
@@ -15,10 +16,11 @@ pub(super) fn text(comparison: &Comparison) -> String {
     for size in &comparison.sizes {
         let _ = writeln!(out, "\n{}", heading(size));
         out.push_str(&columns(&saturated(size)));
-        let latency = on_schedule(size);
-        if latency.len() > 1 {
-            out.push('\n');
-            out.push_str(&columns(&latency));
+        for table in [disk_saturated(size), on_schedule(size), disk_on_schedule(size)] {
+            if table.len() > 1 {
+                out.push('\n');
+                out.push_str(&columns(&table));
+            }
         }
     }
     out.push('\n');
@@ -106,9 +108,52 @@ pub(super) fn on_schedule(size: &OfSize) -> Vec<Vec<String>> {
         let mut cells =
             vec![row.name.to_owned(), row.durability.label().to_owned(), Grouped(run.scheduled_rate).to_string()];
         cells.extend([at.p50, at.p90, at.p99, at.p999, at.max].map(|us| Time(us).to_string()));
-        cells.push(run.hookgate_p99_over_this.map_or("–".to_owned(), |ratio| format!("{ratio:.2}")));
+        cells.push(run.p99_ratio.map_or("–".to_owned(), |ratio| format!("{ratio:.2}")));
         cells.extend([us(*cpu_us_per_event), Grouped(*missed).to_string(), percent(*client_idle)]);
         Some(cells)
+    });
+    std::iter::once(head.map(ToOwned::to_owned).to_vec()).chain(rows).collect()
+}
+
+/// Closed loop: the disk beside the journal.
+pub(super) fn disk_saturated(size: &OfSize) -> Vec<Vec<String>> {
+    disk(size, "closed loop", |row| row.saturated.as_ref())
+}
+
+/// Open loop: the same.
+pub(super) fn disk_on_schedule(size: &OfSize) -> Vec<Vec<String>> {
+    disk(size, "open loop", |row| row.on_schedule.as_ref().map(|run| &run.summary))
+}
+
+fn disk(size: &OfSize, part: &str, of: fn(&Row) -> Option<&Summary>) -> Vec<Vec<String>> {
+    let head = [
+        part,
+        "events/batch",
+        "bytes/batch",
+        "disk p50",
+        "answer ×",
+        "disk p99",
+        "answer ×",
+        "disk MB/s",
+        "disk events/s",
+        "CPU events/s",
+        "rate ×",
+    ];
+    let rows = size.rows.iter().filter_map(|row| {
+        let disk = of(row)?.disk.as_ref()?;
+        Some(vec![
+            row.name.to_owned(),
+            format!("{:.1}", disk.batch_events.median),
+            whole(disk.batch_bytes.median),
+            Time(disk.p50_us.median).to_string(),
+            format!("{:.2}", disk.answer_p50_over),
+            Time(disk.p99_us.median).to_string(),
+            format!("{:.2}", disk.answer_p99_over),
+            whole(disk.megabytes_per_second.median),
+            whole(disk.disk_limit),
+            whole(disk.cpu_limit),
+            format!("{:.2}", disk.rate_over_limit),
+        ])
     });
     std::iter::once(head.map(ToOwned::to_owned).to_vec()).chain(rows).collect()
 }
@@ -118,12 +163,35 @@ pub(super) fn notes(comparison: &Comparison) -> Vec<String> {
     let mut notes = vec![
         "Medians of the rounds. CPU: of all the server's processes, per accepted event. ×: hookgate's median, with the \
          acknowledgement that promises as much, over this server's (p99 only where both had the same schedule); in the row of \
-         hookgate-durable, its own over hookgate-memory's."
+         hookgate-durable its own over hookgate-memory's, in those of other hookgates over the one that differs in nothing but that."
             .to_owned(),
         "Client idle: share of the time in which its busiest thread had nothing to do, be it that it slept or that it looked in \
          vain. Below 5 % the figures are the client's own."
             .to_owned(),
     ];
+    let rows = || comparison.sizes.iter().flat_map(|size| &size.rows);
+    if rows().flat_map(Row::summaries).any(|summary| summary.disk.is_some()) {
+        notes.push(
+            "Disk: write and fdatasync, one after the other, of as many bytes as the journal's batches had, right after each sample, \
+             on the server's cores. Answer ×: the answer's median, or p99, over the disk's. Disk and CPU events/s: what the disk and \
+             the server's cores would have time for; rate ×: the rate over the lesser one."
+                .to_owned(),
+        );
+    }
+    let has = |setup| rows().any(|row| CONTENDERS.iter().any(|one| one.name == row.name && one.is(setup)));
+    if has(Setup::Delivers) {
+        let each = comparison.batch.map_or("one event each".to_owned(), |batch| format!("up to {batch} events each"));
+        notes.push(format!(
+            "hookgate-…-http: events a second that arrived at a processor on the client's thread, {each}; no more are sent than have \
+             come back, and a sample counts only if all that was acknowledged has arrived."
+        ));
+    }
+    if has(Setup::JournalApart) {
+        let Comparison { journal_cores, cores, .. } = comparison;
+        let sleeps = if journal_cores.has_any_of(&cores.client) { ", which therefore sleeps" } else { "" };
+        let whose = if sleeps.is_empty() { "" } else { " beside the client" };
+        notes.push(format!("hookgate-durable-apart: the journal's thread is on core {journal_cores}{whose}{sleeps}."));
+    }
     let is_bound = |row: &Row| row.saturated.as_ref().is_some_and(|summary| summary.client_bound);
     if comparison.sizes.iter().flat_map(|size| &size.rows).any(is_bound) {
         notes.push(
@@ -142,7 +210,8 @@ pub(super) fn notes(comparison: &Comparison) -> Vec<String> {
 }
 
 fn ratios(row: &Row) -> (String, String) {
-    let Some(Ratio { rate, bound, cpu }) = row.hookgate_over_this.or(row.this_over_memory) else {
+    let Some(Ratio { rate, bound, cpu }) = row.hookgate_over_this.or(row.this_over_memory).or(row.this_over_plain)
+    else {
         return ("–".to_owned(), "–".to_owned());
     };
     let rate = match bound {

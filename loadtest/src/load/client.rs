@@ -22,6 +22,7 @@ use super::connection::{Connection, FailureKind};
 use super::id::Ids;
 use super::machine::ThreadTime;
 use super::pacer::Pacer;
+use super::returns::Returns;
 use super::schedule::Schedule;
 use super::supply::Supply;
 use super::tally::{Live, Tally, Times};
@@ -41,6 +42,10 @@ pub(crate) struct Lane {
     pub(crate) spin: bool,
     /// Note what was accepted.
     pub(crate) keeps_ids: bool,
+    /// What comes back to the client, of which it sends no more than there is room for. In a closed loop only.
+    pub(crate) returns: Option<Arc<Returns>>,
+    /// Whether this lane's thread is the one that it comes back to.
+    pub(crate) receives: bool,
     pub(crate) live: Arc<Live>,
 }
 
@@ -106,6 +111,10 @@ impl Lane {
 
         let (work, warm) = (Work::default(), start + self.warmup);
         let pacer = Pacer::new(self.spin.then(|| work.clone()), warm).context("cannot make a timer")?;
+        let receiver = self.returns.clone().filter(|_| self.receives).map(|returns| {
+            let served = tokio::task::spawn_local(Arc::clone(&returns).serve(work.clone()));
+            (returns, served)
+        });
         let count = connections.len();
         let flow = Rc::new(Flow::new(self, start, supply, count));
         pacer.until(start).await?;
@@ -124,6 +133,10 @@ impl Lane {
         let grace = flow.lane.timeout.min(GRACE_MAX);
         let _ = tokio::time::timeout(grace, async { while workers.join_next().await.is_some() {} }).await;
         drop(workers);
+        if let Some((returns, served)) = receiver {
+            returns.settle().await;
+            served.abort();
+        }
 
         let seconds = |since| end.saturating_duration_since(since).as_secs_f64().max(f64::EPSILON);
         let elapsed = seconds(start);
@@ -246,6 +259,9 @@ impl Flow {
 
             let answered = Instant::now();
             self.lane.live.count(&exchange);
+            if let Some(returns) = &self.lane.returns {
+                if exchange.is_accepted() { returns.was_accepted() } else { returns.stays() }
+            }
             if self.lane.keeps_ids && exchange.is_accepted() {
                 self.acknowledged.borrow_mut().push(Acknowledged { id, sent: left, answered });
             }
@@ -270,7 +286,13 @@ impl Flow {
     /// Waits for a request to be due and takes it: the time it is scheduled for. `None` at the end.
     async fn take(&self, free_since: Instant) -> Option<Instant> {
         let Some(schedule) = &self.lane.schedule else {
-            return (!self.due.is_closed()).then_some(free_since);
+            let Some(returns) = &self.lane.returns else { return (!self.due.is_closed()).then_some(free_since) };
+            returns.leave().await;
+            if self.due.is_closed() {
+                returns.stays();
+                return None;
+            }
+            return Some(Instant::now());
         };
         self.due.acquire().await.ok()?.forget();
         let nth = self.taken.replace(self.taken.get() + 1);

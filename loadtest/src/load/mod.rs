@@ -23,6 +23,8 @@ mod response;
 
 mod connection;
 
+mod returns;
+
 mod client;
 
 mod tally;
@@ -45,8 +47,10 @@ pub(crate) use prepare::{Press, Request};
 #[cfg(test)]
 pub(crate) use response::Answer;
 pub(crate) use response::Reader;
+pub(crate) use returns::Returns;
 #[cfg(test)]
 pub(crate) use tally::Times;
 pub(crate) use tally::{Live, Tally};
 pub(crate) use target::Target;
 pub(crate) use verdict::{Client, Quantiles, saturation, slipped};
+pub(crate) use work::Work;

@@ -102,35 +102,42 @@ mod tests {
 
     use super::*;
 
-    /// A thread that spins for 60 ms, beside a task that keeps it busy for three times 10 ms.
-    fn idle(counted_after: Duration) -> Duration {
+    const BUSY: Duration = Duration::from_millis(10);
+
+    #[test]
+    fn a_spinning_thread_is_idle_while_it_finds_nothing_to_do() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         LocalSet::new().block_on(&runtime, async {
             let (work, start) = (Work::default(), Instant::now());
-            let pacer = Pacer::new(Some(work.clone()), start + counted_after).unwrap();
-            spawn_local(async move {
+            let pacer = Pacer::new(Some(work.clone()), start).unwrap();
+            let task = spawn_local(async move {
                 work.count(async {
                     for _ in 0..3 {
-                        sleep(Duration::from_millis(10));
+                        sleep(BUSY);
                         tokio::time::sleep(Duration::from_millis(1)).await;
                     }
                 })
                 .await;
             });
-            pacer.until(start + Duration::from_millis(60)).await.unwrap();
-            pacer.idle().unwrap()
-        })
-    }
-
-    #[test]
-    fn a_spinning_thread_is_idle_while_it_finds_nothing_to_do() {
-        // However slow the machine is, what it did is not idle.
-        let idle = idle(Duration::ZERO);
-        assert!(idle > Duration::ZERO && idle <= Duration::from_millis(60 - 30), "{idle:?}");
+            while !task.is_finished() || pacer.idle().unwrap().is_zero() {
+                pacer.until(Instant::now() + Duration::from_millis(5)).await.unwrap();
+            }
+            let (idle, elapsed) = (pacer.idle().unwrap(), start.elapsed());
+            assert!(idle <= elapsed - 3 * BUSY, "{idle:?} of {elapsed:?}: what it did is not idle");
+        });
     }
 
     #[test]
     fn what_comes_before_it_is_measured_is_not_counted() {
-        assert_eq!(idle(Duration::from_secs(60)), Duration::ZERO);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        LocalSet::new().block_on(&runtime, async {
+            let start = Instant::now();
+            let pacer = Pacer::new(Some(Work::default()), start + Duration::from_secs(3_600)).unwrap();
+            pacer.until(start + BUSY).await.unwrap();
+            assert_eq!(pacer.idle(), Some(Duration::ZERO));
+            let sleeping = Pacer::new(None, start).unwrap();
+            sleeping.until(Instant::now() + Duration::from_millis(1)).await.unwrap();
+            assert_eq!(sleeping.idle(), None, "one that sleeps does not look");
+        });
     }
 }

@@ -35,6 +35,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<Report> {
         timeout: args.timeout,
         spin: args.spin,
         keeps_ids: false,
+        returns: None,
         server: args.server_pid.into_iter().collect(),
     };
     let press = Arc::new(Press::new(signing, target, payloads));

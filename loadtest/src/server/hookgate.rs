@@ -18,14 +18,19 @@ pub(crate) struct ConfigText<'a> {
     pub(crate) processors: &'a [SocketAddr],
     /// How many ids the source remembers; as the preset has it if not given.
     pub(crate) ids: Option<u64>,
+    /// Where metrics are to be had; nowhere if not given.
+    pub(crate) admin: Option<SocketAddr>,
+    /// More keys of each route, a line each.
+    pub(crate) route_keys: &'a str,
 }
 
 impl ConfigText<'_> {
     /// Writes it, and the secret, into `dir`, in which its journal will be too.
     pub(crate) fn write(&self, dir: &Path) -> anyhow::Result<PathBuf> {
-        let Self { listen, io_threads, ack, secret, processors, ids } = self;
+        let Self { listen, io_threads, ack, secret, processors, ids, admin, route_keys } = self;
+        let admin = admin.map_or_else(|| "off".to_owned(), |admin| admin.to_string());
         let mut text = format!(
-            "[gateway]\nlisten = \"{listen}\"\nio_threads = {io_threads}\nadmin = \"off\"\n\
+            "[gateway]\nlisten = \"{listen}\"\nio_threads = {io_threads}\nadmin = \"{admin}\"\n\
              max_connections = 30000\nmax_connections_per_address = 30000\n\n\
              [journal]\ndir = \"data\"\nretain = {{ age = \"0s\", size = \"1GiB\" }}\n\n\
              [[source]]\nname = \"github\"\npreset = \"github\"\nsecret = {{ file = \"secret\" }}\nack = \"{ack}\"\n"
@@ -37,6 +42,7 @@ impl ConfigText<'_> {
         let none = processors.is_empty().then(|| "\"discard\"".to_owned());
         for (at, to) in destinations.chain(none).enumerate() {
             write!(text, "\n[[route]]\nname = \"route-{at}\"\nfrom = {{ source = \"github\" }}\nto = {to}\n")?;
+            text.push_str(route_keys);
         }
         let path = dir.join("hookgate.toml");
         std::fs::write(dir.join("secret"), secret).context("cannot write the gateway's secret")?;

@@ -159,6 +159,7 @@ impl Bench<'_> {
             timeout: TIMEOUT,
             spin: false,
             keeps_ids: false,
+            returns: None,
             server: gateway.pids(),
         };
         let pid = gateway.pids().first().copied().context("a process has an id")?;

@@ -70,6 +70,8 @@ async fn verify(args: &VerifyArgs) -> anyhow::Result<Verified> {
                 secret: &secret,
                 processors: &processors,
                 ids: None,
+                admin: None,
+                route_keys: "",
             };
             let mut command = Command::new(find(args.hookgate.as_deref())?);
             command.arg("run").arg("--config").arg(config.write(directory.path())?);
@@ -90,6 +92,7 @@ async fn verify(args: &VerifyArgs) -> anyhow::Result<Verified> {
         timeout: TIMEOUT,
         spin: false,
         keeps_ids: true,
+        returns: None,
         server: Vec::new(),
     };
     let press = Arc::new(Press::new(Signing::new("github", secret)?, target, args.corpus.payloads()));
