@@ -155,6 +155,72 @@ fn a_gateway_whose_routes_take_no_batches_is_left_out_of_a_comparison_of_batches
 }
 
 #[test]
+fn a_gateway_is_measured_through_tls_and_anew_for_each_request_if_that_is_asked_for() {
+    if !has_two_cores() || !has_gateway() {
+        return;
+    }
+    let names =
+        "hookgate-memory,hookgate-memory-tls,hookgate-memory-anew,hookgate-memory-tls-anew,hookgate-memory-tls-resumed";
+    let row = gateways(names, "--no-latency");
+    for name in names.split(',').skip(1) {
+        let row = row(name);
+        assert_eq!((&row["saturated"]["samples"], &row["saturated"]["missed"]), (&1.into(), &0.into()), "{row}");
+        assert!(row["this_over_plain"]["cpu"].is_number(), "{row}");
+    }
+}
+
+#[test]
+fn requests_go_through_tls_to_a_gateway_whose_certificate_is_trusted() {
+    if !has_gateway() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let listen = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let config = format!(
+        "[gateway]\nlisten = \"{listen}\"\nadmin = \"off\"\ntls = {{ cert = \"cert.pem\", key = \"key.pem\" }}\n[[source]]\n\
+         name = \"github\"\npreset = \"github\"\nsecret = {{ file = \"secret\" }}\nack = \"memory\"\n[[route]]\nname = \"all\"\n\
+         from = {{ source = \"github\" }}\nto = \"discard\"\n"
+    );
+    for (name, text) in [
+        ("cert.pem", made.cert.pem()),
+        ("key.pem", made.signing_key.serialize_pem()),
+        ("secret", "s3cret".to_owned()),
+        ("hookgate.toml", config),
+    ] {
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    let mut gateway = Command::new(Path::new(env!("CARGO_BIN_EXE_loadtest")).with_file_name("hookgate"))
+        .args(["run", "--allow-root", "--config"])
+        .arg(dir.path().join("hookgate.toml"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while std::net::TcpStream::connect(listen).is_err() {
+        assert!(gateway.try_wait().unwrap().is_none(), "it runs");
+    }
+    let run = |more: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_loadtest"))
+            .args(["run", &format!("https://{listen}/hooks/github"), "--preset", "github", "--secret-file"])
+            .arg(dir.path().join("secret"))
+            .args("--corpus small --rate max --connections 2 --duration 300ms --warmup 0s --json".split(' '))
+            .args(more)
+            .output()
+            .unwrap()
+    };
+    let ca = dir.path().join("cert.pem");
+    let trusting = run(&["--ca", ca.to_str().unwrap(), "--fresh"]);
+    let mistrusting = run(&[]);
+    gateway.kill().unwrap();
+    gateway.wait().unwrap();
+    let report = json(&trusting);
+    assert!(report["accepted"].as_u64() > Some(0) && report["failed"] == 0, "{report}");
+    assert_eq!(mistrusting.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&mistrusting.stderr).contains("--ca"), "{mistrusting:?}");
+}
+
+#[test]
 fn memory_is_looked_at_while_a_gateway_takes_what_it_can() {
     if !has_two_cores() || !has_gateway() {
         return;

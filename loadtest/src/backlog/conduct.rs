@@ -13,7 +13,7 @@ use super::table::{Phase, Row, Start, Told};
 use crate::INTERRUPTED;
 use crate::bar::Bar;
 use crate::figures::Grouped;
-use crate::load::{Acknowledged, Plan, Press, Target, measure};
+use crate::load::{Acknowledged, Dial, Plan, Press, Target, measure};
 use crate::secret;
 use crate::server::{ConfigText, Memory, Process, find, free_port, memory};
 use crate::sign::Signing;
@@ -52,6 +52,7 @@ async fn conduct(args: &BacklogArgs) -> anyhow::Result<Told> {
         processors: &[away_address, present.address],
         ids: Some(args.ids),
         admin: None,
+        gateway_keys: "",
         route_keys: "",
     }
     .write(directory.path())?;
@@ -77,6 +78,7 @@ async fn conduct(args: &BacklogArgs) -> anyhow::Result<Told> {
         duration: PIECE,
         timeout: Duration::from_secs(30),
         spin: false,
+        dial: Dial::default(),
         keeps_ids: true,
         returns: None,
         server: Vec::new(),

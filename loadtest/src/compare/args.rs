@@ -25,6 +25,10 @@ use crate::server::Cores;
   loadtest compare --only hookgate-memory,hookgate-durable,hookgate-memory-http,hookgate-durable-http --no-latency
   loadtest compare --only hookgate-durable,hookgate-durable-apart --connections 512 --no-latency
 
+  TLS, which is measured only if it is named: on kept connections, and what its handshakes cost:
+  loadtest compare --only hookgate-memory,hookgate-memory-tls --no-latency
+  loadtest compare --only hookgate-memory-anew,hookgate-memory-tls-anew,hookgate-memory-tls-resumed --no-latency --sizes small
+
 Exit codes:
   0    measured
   1    nothing could be measured

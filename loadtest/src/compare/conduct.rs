@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 
 use super::args::CompareArgs;
-use super::contender::{CONTENDERS, Contender, DURABLE, Kind, MEMORY, Setup};
+use super::certificate::Certificate;
+use super::contender::{CONTENDERS, Contender, DURABLE, Kind, MEMORY, Setup, Visit};
 use super::results::{Comparison, OfSize, OnSchedule, Summary};
+use super::rustls_alone::RustlsAlone;
 use super::sample::{Sample, Sampler, Taken};
 use super::started::Launcher;
 use super::{html, table};
@@ -52,7 +54,8 @@ async fn compare(args: &CompareArgs) -> anyhow::Result<Comparison> {
     let mut skipped = BTreeMap::new();
     let mut contenders = Vec::new();
     for contender in CONTENDERS {
-        if !args.only.is_empty() && !args.only.iter().any(|name| name == contender.name) {
+        let is_named = args.only.iter().any(|name| name == contender.name);
+        if !is_named && (!args.only.is_empty() || contender.visit().is_some()) {
             continue;
         }
         match contender.missing() {
@@ -73,6 +76,9 @@ async fn compare(args: &CompareArgs) -> anyhow::Result<Comparison> {
     };
     let mut launcher = Launcher::new(layout.clone(), hookgate, args.data.clone(), secret());
     launcher.batch = args.batch;
+    if contenders.iter().any(|contender| contender.visit().is_some_and(Visit::has_tls)) {
+        launcher.certificate = Some(Certificate::new()?);
+    }
     if let Some(cores) = &args.journal_cores {
         launcher.journal = cores.clone();
     }
@@ -154,7 +160,13 @@ impl<'a> Course<'a> {
                 on_schedule.insert(name, OnSchedule::at(rate.unwrap_or_default(), summary));
             }
         }
-        Ok(OfSize::new(size, Sizes::of(&payloads), contenders, saturated, on_schedule))
+        let mut of_size = OfSize::new(size, Sizes::of(&payloads), contenders, saturated, on_schedule);
+        if let Some(certificate) = &launcher.certificate {
+            let request = of_size.bodies.median + HEAD;
+            let alone = launcher.layout.on_server(|| RustlsAlone::measure(certificate, request));
+            of_size.rustls_alone = Some(alone.context("cannot measure rustls")?);
+        }
+        Ok(of_size)
     }
 
     /// Half of what hookgate takes that promises as much; `None` for one that cannot keep up with that.
@@ -229,6 +241,9 @@ impl<'a> Course<'a> {
 fn per_sample(args: &CompareArgs) -> Duration {
     args.warmup + args.duration + Duration::from_millis(700)
 }
+
+/// About what a request has before its body.
+const HEAD: usize = 300;
 
 /// How often a sample is taken again.
 const ATTEMPTS: u32 = 5;

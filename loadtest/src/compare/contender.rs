@@ -40,6 +40,27 @@ pub(super) enum Setup {
     Delivers,
     /// The journal's thread sits on other cores.
     JournalApart,
+    /// Clients come otherwise than by connections in the clear that they keep.
+    Comes(Visit),
+}
+
+/// How a client comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Visit {
+    /// By TLS, on a connection that is kept.
+    Tls,
+    /// By a new connection for each request, in the clear.
+    Anew,
+    /// By a new one with a whole handshake.
+    TlsAnew,
+    /// By a new one that resumes a session with a ticket.
+    TlsResumed,
+}
+
+impl Visit {
+    pub(super) fn has_tls(self) -> bool {
+        self != Visit::Anew
+    }
 }
 
 /// What an alternative stores events in.
@@ -98,7 +119,16 @@ impl Contender {
     pub(super) fn plain(&self) -> Option<&'static str> {
         match self.gateway()? {
             Gateway { setup: Setup::Plain, .. } => (self.name == DURABLE).then_some(MEMORY),
+            Gateway { setup: Setup::Comes(Visit::TlsAnew | Visit::TlsResumed), .. } => Some(ANEW),
             _ => Some(self.durability.peer()),
+        }
+    }
+
+    /// How its clients come, if not as usual.
+    pub(super) fn visit(&self) -> Option<Visit> {
+        match self.gateway()?.setup {
+            Setup::Comes(visit) => Some(visit),
+            _ => None,
         }
     }
 
@@ -131,10 +161,13 @@ pub(super) fn names() -> PossibleValuesParser {
 
 pub(super) const MEMORY: &str = "hookgate-memory";
 
+/// What handshakes are compared to.
+const ANEW: &str = "hookgate-memory-anew";
+
 pub(super) const DURABLE: &str = "hookgate-durable";
 
-/// In the order in which they are measured and shown.
-pub(super) const CONTENDERS: [Contender; 13] = [
+/// In the order in which they are measured and shown. Those to which clients come otherwise are measured only if they are named.
+pub(super) const CONTENDERS: [Contender; 17] = [
     contender(MEMORY, "hookgate, ack = \"memory\"", hookgate("memory", Setup::Plain), Durability::Memory),
     contender(DURABLE, "hookgate, ack = \"durable\"", hookgate("durable", Setup::Plain), Durability::Synced),
     contender(
@@ -155,6 +188,10 @@ pub(super) const CONTENDERS: [Contender; 13] = [
         hookgate("durable", Setup::JournalApart),
         Durability::Synced,
     ),
+    comes("hookgate-memory-tls", "hookgate, connections kept, TLS", Visit::Tls),
+    comes(ANEW, "hookgate, a new connection for each request", Visit::Anew),
+    comes("hookgate-memory-tls-anew", "hookgate, a new connection with a whole TLS handshake", Visit::TlsAnew),
+    comes("hookgate-memory-tls-resumed", "hookgate, a new connection that resumes a TLS session", Visit::TlsResumed),
     contender("hyper-read", "bare hyper, reads the body", Kind::Alternative(Store::Nothing), Durability::Nothing),
     contender("hyper-hmac", "bare hyper, verifies", Kind::Alternative(Store::Nothing), Durability::Nothing),
     contender(
@@ -184,6 +221,10 @@ pub(super) const CONTENDERS: [Contender; 13] = [
     contender("nginx", "nginx, return 202, verifies nothing", Kind::Nginx, Durability::Nothing),
     contender("webhook", "Debian's webhook, starts a process", Kind::Webhook, Durability::Nothing),
 ];
+
+const fn comes(name: &'static str, about: &'static str, visit: Visit) -> Contender {
+    contender(name, about, hookgate("memory", Setup::Comes(visit)), Durability::Memory)
+}
 
 const fn hookgate(ack: &'static str, setup: Setup) -> Kind {
     Kind::Hookgate(Gateway { ack, setup })

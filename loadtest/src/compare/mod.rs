@@ -11,6 +11,10 @@ mod args;
 
 mod contender;
 
+mod certificate;
+
+mod rustls_alone;
+
 mod started;
 
 mod sample;

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::contender::{Contender, DURABLE, Durability};
 use super::device::{Answers, Beside, BesideAll};
+use super::rustls_alone::RustlsAlone;
 use super::sample::Sample;
 use crate::corpus::Size;
 use crate::load::{Quantiles, Sizes};
@@ -44,6 +45,8 @@ pub(super) struct OfSize {
     pub(super) size: Size,
     pub(super) bodies: Sizes,
     pub(super) rows: Vec<Row>,
+    /// What rustls takes by itself, if a server was measured that speaks TLS.
+    pub(super) rustls_alone: Option<RustlsAlone>,
 }
 
 /// Of one server.
@@ -266,7 +269,7 @@ impl OfSize {
                 this_over_plain,
             })
             .collect();
-        Self { size, bodies, rows }
+        Self { size, bodies, rows, rustls_alone: None }
     }
 }
 

@@ -8,11 +8,12 @@ use anyhow::{Context as _, bail, ensure};
 use hdrhistogram::Histogram;
 
 use super::args::CompareArgs;
-use super::contender::{Contender, Setup};
+use super::certificate::Certificate;
+use super::contender::{Contender, Setup, Visit};
 use super::device::{Beside, Journal};
 use super::started::Launcher;
 use crate::disk::{Device, Synced};
-use crate::load::{Cpu, Outcome, Payload, Plan, Press, Returns, Target, measure, saturation};
+use crate::load::{Cpu, Dial, Outcome, Payload, Plan, Press, Returns, Target, Tls, measure, saturation};
 use crate::quiet::Quiet;
 use crate::server::{Memory, memory};
 use crate::sign::Signing;
@@ -83,6 +84,7 @@ impl Sampler<'_> {
             duration: self.args.duration,
             timeout: TIMEOUT,
             spin: self.spins(contender),
+            dial: self.dial(contender)?,
             keeps_ids: false,
             returns: returns.clone(),
             server: server.pids(),
@@ -125,6 +127,15 @@ impl Sampler<'_> {
     fn spins(&self, contender: &Contender) -> bool {
         let Launcher { layout, journal, .. } = self.launcher;
         self.args.spin && !(contender.is(Setup::JournalApart) && journal.has_any_of(&layout.client))
+    }
+
+    /// How the client comes to it.
+    fn dial(&self, contender: &Contender) -> anyhow::Result<Dial> {
+        let Some(visit) = contender.visit() else { return Ok(Dial::default()) };
+        let certificate = self.launcher.certificate.as_ref().filter(|_| visit.has_tls());
+        let tls = certificate.map(|certificate| Tls::trusting(certificate.cert.as_bytes(), Certificate::HOST));
+        let tls = tls.transpose()?.map(|tls| if visit == Visit::TlsAnew { tls.without_tickets() } else { tls });
+        Ok(Dial { tls, fresh: visit != Visit::Tls })
     }
 
     /// Events on their way to the processor at most: enough that neither side waits for the other.

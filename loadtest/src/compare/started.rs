@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::Context as _;
 use serde_json::json;
 
+use super::certificate::Certificate;
 use super::contender::{Contender, Gateway, Kind, Setup, Store};
 use crate::server::{ConfigText, Cores, Layout, Process, free_port, installed, move_thread};
 
@@ -20,6 +21,8 @@ pub(super) struct Launcher {
     pub(super) secret: String,
     /// Where the journal's thread of a gateway sits that has it apart.
     pub(super) journal: Cores,
+    /// Of gateways that speak TLS.
+    pub(super) certificate: Option<Certificate>,
     /// Events in a delivery, where a route delivers.
     pub(super) batch: Option<u32>,
 }
@@ -48,7 +51,7 @@ impl Started {
 impl Launcher {
     pub(super) fn new(layout: Layout, hookgate: PathBuf, data: PathBuf, secret: String) -> Self {
         let journal = layout.client.clone();
-        Self { layout, hookgate, data, secret, journal, batch: None }
+        Self { layout, hookgate, data, secret, journal, certificate: None, batch: None }
     }
 
     /// Starts it and waits until it listens. `processor` is where a gateway delivers to that does.
@@ -79,6 +82,10 @@ impl Launcher {
         processor: Option<SocketAddr>,
         dir: &Path,
     ) -> anyhow::Result<Command> {
+        let gateway_keys = match (&self.certificate, gateway.setup) {
+            (Some(certificate), Setup::Comes(visit)) if visit.has_tls() => certificate.write(dir)?,
+            _ => "",
+        };
         let mut route_keys = String::new();
         if gateway.setup == Setup::Delivers {
             // Room for all that may be on its way, whatever its size; should there be none, nothing is dropped.
@@ -98,6 +105,7 @@ impl Launcher {
             ids: None,
             processors: processor.as_slice(),
             admin,
+            gateway_keys,
             route_keys: &route_keys,
         };
         Ok(command(&self.hookgate, &["run", "--config", text(&config.write(dir)?)?]))

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::contender::{CONTENDERS, Setup};
 use super::results::{Bound, Comparison, OfSize, Ratio, Row, Spread, Summary};
+use super::rustls_alone::RustlsAlone;
 use crate::figures::{Bytes, Grouped, Time, columns};
 
 /// Everything, for a terminal.
@@ -16,6 +17,9 @@ pub(super) fn text(comparison: &Comparison) -> String {
     for size in &comparison.sizes {
         let _ = writeln!(out, "\n{}", heading(size));
         out.push_str(&columns(&saturated(size)));
+        if let Some(line) = rustls_alone(size) {
+            let _ = writeln!(out, "{line}");
+        }
         for table in [disk_saturated(size), on_schedule(size), disk_on_schedule(size)] {
             if table.len() > 1 {
                 out.push('\n');
@@ -49,6 +53,19 @@ pub(super) fn heading(size: &OfSize) -> String {
         Grouped(size.bodies.min as u64),
         Grouped(size.bodies.max as u64)
     )
+}
+
+/// What TLS takes by itself, if there is any.
+pub(super) fn rustls_alone(size: &OfSize) -> Option<String> {
+    let RustlsAlone { request_us, full_handshake_us, resumed_handshake_us } = size.rustls_alone?;
+    Some(format!(
+        "rustls alone, a server's part: {} to decrypt a request of {} B and encrypt its answer, {} for a whole handshake, {} for a \
+         resumed one",
+        Time(request_us),
+        Grouped(size.bodies.median as u64),
+        Time(full_handshake_us),
+        Time(resumed_handshake_us)
+    ))
 }
 
 /// Closed loop: rate and CPU time.

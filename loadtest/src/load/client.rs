@@ -24,6 +24,7 @@ use super::machine::ThreadTime;
 use super::pacer::Pacer;
 use super::returns::Returns;
 use super::schedule::Schedule;
+use super::stream::Dial;
 use super::supply::Supply;
 use super::tally::{Live, Tally, Times};
 use super::work::Work;
@@ -39,6 +40,7 @@ pub(crate) struct Lane {
     /// After the warm-up.
     pub(crate) duration: Duration,
     pub(crate) timeout: Duration,
+    pub(crate) dial: Dial,
     pub(crate) spin: bool,
     /// Note what was accepted.
     pub(crate) keeps_ids: bool,
@@ -156,7 +158,7 @@ impl Lane {
         while connections.len() < self.connections {
             let mut opening = JoinSet::new();
             for _ in 0..CONNECTING_MAX.min(self.connections - connections.len()) {
-                opening.spawn_local(Connection::open(self.address, self.timeout));
+                opening.spawn_local(Connection::open(self.address, self.dial.clone(), self.timeout));
             }
             while let Some(opened) = opening.join_next().await {
                 connections.push(opened?.with_context(|| {

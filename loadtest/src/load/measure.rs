@@ -15,13 +15,14 @@ use super::machine::Cpu;
 use super::prepare::Press;
 use super::returns::Returns;
 use super::schedule::Schedule;
+use super::stream::Dial;
 use super::supply::Supply;
 use super::tally::{Live, Tally};
 use super::verdict::Client;
 use crate::stop::Stop;
 
 /// What is to be sent, how fast and for how long.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Plan {
     pub(crate) address: SocketAddr,
     /// Requests per second; `None` for a closed loop.
@@ -32,6 +33,7 @@ pub(crate) struct Plan {
     /// After the warm-up.
     pub(crate) duration: Duration,
     pub(crate) timeout: Duration,
+    pub(crate) dial: Dial,
     pub(crate) spin: bool,
     /// Note every event that was accepted, the warm-up included.
     pub(crate) keeps_ids: bool,
@@ -148,6 +150,7 @@ fn muster(plan: &Plan, press: &Arc<Press>, phase: &watch::Receiver<Phase>) -> an
             warmup: plan.warmup,
             duration: plan.duration,
             timeout: plan.timeout,
+            dial: plan.dial.clone(),
             spin: plan.spin,
             keeps_ids: plan.keeps_ids,
             returns: plan.returns.clone(),

@@ -21,6 +21,8 @@ mod work;
 
 mod response;
 
+mod stream;
+
 mod connection;
 
 mod returns;
@@ -48,6 +50,7 @@ pub(crate) use prepare::{Press, Request};
 pub(crate) use response::Answer;
 pub(crate) use response::Reader;
 pub(crate) use returns::Returns;
+pub(crate) use stream::{Dial, Tls};
 #[cfg(test)]
 pub(crate) use tally::Times;
 pub(crate) use tally::{Live, Tally};

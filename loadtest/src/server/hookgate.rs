@@ -20,18 +20,20 @@ pub(crate) struct ConfigText<'a> {
     pub(crate) ids: Option<u64>,
     /// Where metrics are to be had; nowhere if not given.
     pub(crate) admin: Option<SocketAddr>,
-    /// More keys of each route, a line each.
+    /// More keys of the gateway itself, a line each.
+    pub(crate) gateway_keys: &'a str,
+    /// More keys of each route, likewise.
     pub(crate) route_keys: &'a str,
 }
 
 impl ConfigText<'_> {
     /// Writes it, and the secret, into `dir`, in which its journal will be too.
     pub(crate) fn write(&self, dir: &Path) -> anyhow::Result<PathBuf> {
-        let Self { listen, io_threads, ack, secret, processors, ids, admin, route_keys } = self;
+        let Self { listen, io_threads, ack, secret, processors, ids, admin, gateway_keys, route_keys } = self;
         let admin = admin.map_or_else(|| "off".to_owned(), |admin| admin.to_string());
         let mut text = format!(
             "[gateway]\nlisten = \"{listen}\"\nio_threads = {io_threads}\nadmin = \"{admin}\"\n\
-             max_connections = 30000\nmax_connections_per_address = 30000\n\n\
+             max_connections = 30000\nmax_connections_per_address = 30000\n{gateway_keys}\n\
              [journal]\ndir = \"data\"\nretain = {{ age = \"0s\", size = \"1GiB\" }}\n\n\
              [[source]]\nname = \"github\"\npreset = \"github\"\nsecret = {{ file = \"secret\" }}\nack = \"{ack}\"\n"
         );

@@ -10,7 +10,7 @@ use super::args::MemoryArgs;
 use super::told::{Looks, Told, growth};
 use crate::bar::Bar;
 use crate::figures::Bytes;
-use crate::load::{Plan, Press, Target, measure};
+use crate::load::{Dial, Plan, Press, Target, measure};
 use crate::machine::Machine;
 use crate::server::{ConfigText, Layout, Memory, Process, find, free_port, memory, version};
 use crate::sign::Signing;
@@ -43,6 +43,7 @@ async fn conduct(args: &MemoryArgs) -> anyhow::Result<Told> {
         processors: &[],
         ids: None,
         admin: None,
+        gateway_keys: "",
         route_keys: "",
     };
     let mut command = Command::new(&hookgate);
@@ -60,6 +61,7 @@ async fn conduct(args: &MemoryArgs) -> anyhow::Result<Told> {
         duration: args.lasting,
         timeout: TIMEOUT,
         spin: false,
+        dial: Dial::default(),
         keeps_ids: false,
         returns: None,
         server: gateway.pids(),

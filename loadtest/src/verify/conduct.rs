@@ -14,7 +14,7 @@ use super::judge::Verdict;
 use super::receiver::Receiver;
 use crate::bar::Bar;
 use crate::figures::Grouped;
-use crate::load::{Acknowledged, Outcome, Plan, Press, Target, measure, probe};
+use crate::load::{Acknowledged, Dial, Outcome, Plan, Press, Target, measure, probe};
 use crate::server::{ConfigText, Process, find, free_port};
 use crate::sign::Signing;
 use crate::stop::Stop;
@@ -71,6 +71,7 @@ async fn verify(args: &VerifyArgs) -> anyhow::Result<Verified> {
                 processors: &processors,
                 ids: None,
                 admin: None,
+                gateway_keys: "",
                 route_keys: "",
             };
             let mut command = Command::new(find(args.hookgate.as_deref())?);
@@ -81,6 +82,7 @@ async fn verify(args: &VerifyArgs) -> anyhow::Result<Verified> {
         }
     };
     let target = Target::resolve(&url)?;
+    ensure!(target.tls_host.is_none(), "verify speaks to a gateway in the clear only: give a URL with http");
     probe(target.address)?;
     let plan = Plan {
         address: target.address,
@@ -91,6 +93,7 @@ async fn verify(args: &VerifyArgs) -> anyhow::Result<Verified> {
         duration: args.duration,
         timeout: TIMEOUT,
         spin: false,
+        dial: Dial::default(),
         keeps_ids: true,
         returns: None,
         server: Vec::new(),
