@@ -45,15 +45,9 @@ async fn conduct(args: &BacklogArgs) -> anyhow::Result<Told> {
     let directory = tempfile::Builder::new().prefix(".loadtest-").tempdir_in(&args.data)?;
     let (listen, secret) = (free_port()?, secret());
     let config = ConfigText {
-        listen,
-        io_threads: 1,
-        ack: "durable",
-        secret: &secret,
         processors: &[away_address, present.address],
         ids: Some(args.ids),
-        admin: None,
-        gateway_keys: "",
-        route_keys: "",
+        ..ConfigText::plain(listen, &secret)
     }
     .write(directory.path())?;
     let hookgate = find(args.hookgate.as_deref())?;

@@ -201,8 +201,8 @@ impl<'a> Course<'a> {
         }
         let server_cores = self.launcher.layout.server.count();
         let summary = |(contender, _): &(&Contender, _)| {
-            let samples = taken.get(contender.name)?;
-            Some((contender.name, Summary::of(samples, server_cores, contender.is(Setup::JournalApart))?))
+            let all = taken.get(contender.name)?;
+            Some((contender.name, Summary::of(all, server_cores, contender.is(Setup::JournalApart))?))
         };
         Ok(tasks.iter().filter_map(summary).collect())
     }
@@ -218,7 +218,9 @@ impl<'a> Course<'a> {
                 Ok(Taken::Sample(sample)) if sample.partial => return None,
                 Ok(Taken::Sample(sample)) => return Some(*sample),
                 Ok(Taken::Disturbed(reason)) => {
-                    let kind = reason.split_once(char::is_numeric).map_or(reason.as_str(), |(kind, _)| kind.trim_end());
+                    let kind = reason
+                        .split_once(char::is_numeric)
+                        .map_or(reason.as_str(), |(kind, _)| kind.trim_end_matches([' ', ':']));
                     *self.thrown_away.entry(kind.to_owned()).or_default() += 1;
                     if self.stop.is_requested().await {
                         return None;

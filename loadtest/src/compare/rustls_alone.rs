@@ -17,6 +17,7 @@ use super::certificate::Certificate;
 
 /// Microseconds of a server.
 #[derive(Debug, Clone, Copy, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the unit belongs into the names of the JSON")]
 pub(super) struct RustlsAlone {
     /// To decrypt a request of the median size and encrypt an answer.
     pub(super) request_us: f64,

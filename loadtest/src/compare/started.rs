@@ -98,15 +98,13 @@ impl Launcher {
             }
         }
         let config = ConfigText {
-            listen,
             io_threads: self.layout.server.count(),
             ack: gateway.ack,
-            secret: &self.secret,
-            ids: None,
             processors: processor.as_slice(),
             admin,
             gateway_keys,
             route_keys: &route_keys,
+            ..ConfigText::plain(listen, &self.secret)
         };
         Ok(command(&self.hookgate, &["run", "--config", text(&config.write(dir)?)?]))
     }

@@ -134,7 +134,7 @@ mod tests {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
             let acceptor = TlsAcceptor::from(Arc::new(server));
-            let served = tokio::spawn(async move {
+            let task = tokio::spawn(async move {
                 for _ in 0..3 {
                     let mut stream = acceptor.accept(listener.accept().await.unwrap().0).await.unwrap();
                     let mut request = [0; 11];
@@ -153,7 +153,7 @@ mod tests {
                 let Stream::Tls(stream) = stream else { panic!("it has TLS") };
                 kinds.push(stream.get_ref().1.handshake_kind().unwrap());
             }
-            served.await.unwrap();
+            task.await.unwrap();
             kinds
         })
     }

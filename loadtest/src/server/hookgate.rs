@@ -26,7 +26,22 @@ pub(crate) struct ConfigText<'a> {
     pub(crate) route_keys: &'a str,
 }
 
-impl ConfigText<'_> {
+impl<'a> ConfigText<'a> {
+    /// One io thread, durable, a route that discards.
+    pub(crate) fn plain(listen: SocketAddr, secret: &'a str) -> Self {
+        Self {
+            listen,
+            io_threads: 1,
+            ack: "durable",
+            secret,
+            processors: &[],
+            ids: None,
+            admin: None,
+            gateway_keys: "",
+            route_keys: "",
+        }
+    }
+
     /// Writes it, and the secret, into `dir`, in which its journal will be too.
     pub(crate) fn write(&self, dir: &Path) -> anyhow::Result<PathBuf> {
         let Self { listen, io_threads, ack, secret, processors, ids, admin, gateway_keys, route_keys } = self;

@@ -63,17 +63,7 @@ async fn verify(args: &VerifyArgs) -> anyhow::Result<Verified> {
         None => {
             let (listen, secret) = (free_port()?, secret());
             let processors: Vec<_> = receivers.iter().map(|receiver| receiver.address).collect();
-            let config = ConfigText {
-                listen,
-                io_threads: 1,
-                ack: &args.ack,
-                secret: &secret,
-                processors: &processors,
-                ids: None,
-                admin: None,
-                gateway_keys: "",
-                route_keys: "",
-            };
+            let config = ConfigText { ack: &args.ack, processors: &processors, ..ConfigText::plain(listen, &secret) };
             let mut command = Command::new(find(args.hookgate.as_deref())?);
             command.arg("run").arg("--config").arg(config.write(directory.path())?);
             let mut gateway = Process::start(command, None, directory.path())?;

@@ -35,17 +35,7 @@ async fn conduct(args: &MemoryArgs) -> anyhow::Result<Told> {
     let layout = Layout::one_for_server(None, None)?;
     let directory = tempfile::Builder::new().prefix(".loadtest-").tempdir_in(&args.data)?;
     let (listen, secret, hookgate) = (free_port()?, secret(), find(args.hookgate.as_deref())?);
-    let config = ConfigText {
-        listen,
-        io_threads: layout.server.count(),
-        ack: &args.ack,
-        secret: &secret,
-        processors: &[],
-        ids: None,
-        admin: None,
-        gateway_keys: "",
-        route_keys: "",
-    };
+    let config = ConfigText { io_threads: layout.server.count(), ack: &args.ack, ..ConfigText::plain(listen, &secret) };
     let mut command = Command::new(&hookgate);
     command.arg("run").arg("--config").arg(config.write(directory.path())?);
     let mut gateway = Process::start(command, Some(&layout), directory.path())?;
