@@ -15,11 +15,15 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Serves until `ended` holds true; then connections finish what they are answering. In a `LocalSet`.
+use crate::load::Work;
+
+/// Serves until `ended` holds true; then connections finish what they are answering. In a `LocalSet`, whose thread counts
+/// this as work.
 pub(crate) async fn serve<A, F>(
     answer: A,
     listener: TcpListener,
     mut ended: watch::Receiver<bool>,
+    work: Work,
 ) -> anyhow::Result<()>
 where
     A: Fn(Request<Incoming>) -> F + Clone + 'static,
@@ -38,8 +42,8 @@ where
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let (answer, mut ended) = (answer.clone(), ended.clone());
-        connections.spawn_local(async move {
+        let (answer, mut ended, work) = (answer.clone(), ended.clone(), work.clone());
+        let connection = async move {
             let service = service_fn(|request| {
                 let answer = answer(request);
                 async { Ok::<_, Infallible>(answer.await) }
@@ -51,7 +55,8 @@ where
                 _ = ended.wait_for(|ended| *ended) => connection.as_mut().graceful_shutdown(),
             }
             let _ = connection.await;
-        });
+        };
+        connections.spawn_local(async move { work.count(connection).await });
         while connections.try_join_next().is_some() {}
     }
     let _ = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;

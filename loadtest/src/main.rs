@@ -34,6 +34,8 @@ mod verify;
 
 mod backlog;
 
+mod memory;
+
 mod disk;
 
 mod sweep;
@@ -57,6 +59,7 @@ enum Command {
     Compare(Box<compare::CompareArgs>),
     Verify(verify::VerifyArgs),
     Backlog(backlog::BacklogArgs),
+    Memory(memory::MemoryArgs),
     Idle(compare::IdleArgs),
     Disk(disk::DiskArgs),
     Sweep(Box<sweep::SweepArgs>),
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Command::Compare(args) => compare::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Backlog(args) => backlog::run(&args),
+        Command::Memory(args) => memory::run(&args),
         Command::Idle(args) => compare::idle(&args),
         Command::Disk(args) => disk::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Sweep(args) => sweep::run(&args),

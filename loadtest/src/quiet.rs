@@ -31,7 +31,12 @@ impl Quiet {
     /// What disturbed a sample, if anything did.
     pub(crate) fn disturbance(self, outcome: &Outcome) -> Option<String> {
         let [before, after] = &outcome.cpu;
-        self.disturbed(before.others_until(after, outcome.measured))
+        self.disturbance_between(before, after, outcome.measured)
+    }
+
+    /// What disturbed that which happened between two moments.
+    pub(crate) fn disturbance_between(self, before: &Cpu, after: &Cpu, elapsed: Duration) -> Option<String> {
+        self.disturbed(before.others_until(after, elapsed))
     }
 
     fn disturbed(self, others: Option<Others>) -> Option<String> {

@@ -13,7 +13,7 @@ use super::table::{Phase, Row, Start, Told};
 use crate::INTERRUPTED;
 use crate::bar::Bar;
 use crate::figures::Grouped;
-use crate::load::{Acknowledged, Plan, Press, Target, measure};
+use crate::load::{Acknowledged, Dial, Plan, Press, Target, measure};
 use crate::secret;
 use crate::server::{ConfigText, Memory, Process, find, free_port, memory};
 use crate::sign::Signing;
@@ -45,12 +45,9 @@ async fn conduct(args: &BacklogArgs) -> anyhow::Result<Told> {
     let directory = tempfile::Builder::new().prefix(".loadtest-").tempdir_in(&args.data)?;
     let (listen, secret) = (free_port()?, secret());
     let config = ConfigText {
-        listen,
-        io_threads: 1,
-        ack: "durable",
-        secret: &secret,
         processors: &[away_address, present.address],
         ids: Some(args.ids),
+        ..ConfigText::plain(listen, &secret)
     }
     .write(directory.path())?;
     let hookgate = find(args.hookgate.as_deref())?;
@@ -75,7 +72,9 @@ async fn conduct(args: &BacklogArgs) -> anyhow::Result<Told> {
         duration: PIECE,
         timeout: Duration::from_secs(30),
         spin: false,
+        dial: Dial::default(),
         keeps_ids: true,
+        returns: None,
         server: Vec::new(),
     };
     let mut run = Run {

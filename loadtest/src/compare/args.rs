@@ -18,6 +18,17 @@ use crate::server::Cores;
   loadtest compare --html report.html
   loadtest compare --sizes medium --only hookgate-durable,axum-redis --connections 512 --rounds 9
 
+  What an answer and its disk take for a single event, in turn:
+  loadtest compare --only hyper-hmac,hookgate-durable --connections 1 --no-latency
+
+  What arrives at a processor, over what is acknowledged; and the journal on a core of its own:
+  loadtest compare --only hookgate-memory,hookgate-durable,hookgate-memory-http,hookgate-durable-http --no-latency
+  loadtest compare --only hookgate-durable,hookgate-durable-apart --connections 512 --no-latency
+
+  TLS, which is measured only if it is named: on kept connections, and what its handshakes cost:
+  loadtest compare --only hookgate-memory,hookgate-memory-tls --no-latency
+  loadtest compare --only hookgate-memory-anew,hookgate-memory-tls-anew,hookgate-memory-tls-resumed --no-latency --sizes small
+
 Exit codes:
   0    measured
   1    nothing could be measured
@@ -51,9 +62,19 @@ pub(crate) struct CompareArgs {
     /// Cores of the servers; the first one if not given.
     #[arg(long, value_name = "CORES")]
     pub(crate) server_cores: Option<Cores>,
+    /// Cores of the journal's thread in hookgate-durable-apart; the client's, which then sleeps, if not given.
+    #[arg(long, value_name = "CORES")]
+    pub(crate) journal_cores: Option<Cores>,
+    /// Events in a delivery of the routes that deliver by HTTP, for a gateway whose routes have `batch`.
+    #[arg(long, value_name = "EVENTS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) batch: Option<u32>,
     /// Cores of the client, one thread each; all others if not given.
     #[arg(long, value_name = "CORES")]
     pub(crate) client_cores: Option<Cores>,
+    /// Never let the client sleep: waking it would cost the server time that no sender elsewhere costs it.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true,
+          default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub(crate) spin: bool,
     /// Throw a sample away if others took more than so many cores meanwhile.
     #[arg(long, value_name = "CORES", default_value = "0.05")]
     pub(crate) tolerate: f64,

@@ -1,15 +1,18 @@
 //! All samples, in turn. On the main thread.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 
 use super::args::CompareArgs;
-use super::contender::{CONTENDERS, Contender, DURABLE, Kind, MEMORY};
+use super::certificate::Certificate;
+use super::contender::{CONTENDERS, Contender, DURABLE, Kind, MEMORY, Setup, Visit};
 use super::results::{Comparison, OfSize, OnSchedule, Summary};
+use super::rustls_alone::RustlsAlone;
 use super::sample::{Sample, Sampler, Taken};
 use super::started::Launcher;
 use super::{html, table};
@@ -51,7 +54,8 @@ async fn compare(args: &CompareArgs) -> anyhow::Result<Comparison> {
     let mut skipped = BTreeMap::new();
     let mut contenders = Vec::new();
     for contender in CONTENDERS {
-        if !args.only.is_empty() && !args.only.iter().any(|name| name == contender.name) {
+        let is_named = args.only.iter().any(|name| name == contender.name);
+        if !is_named && (!args.only.is_empty() || contender.visit().is_some()) {
             continue;
         }
         match contender.missing() {
@@ -70,7 +74,14 @@ async fn compare(args: &CompareArgs) -> anyhow::Result<Comparison> {
     } else {
         PathBuf::new()
     };
-    let launcher = Launcher { layout: layout.clone(), hookgate, data: args.data.clone(), secret: secret() };
+    let mut launcher = Launcher::new(layout.clone(), hookgate, args.data.clone(), secret());
+    launcher.batch = args.batch;
+    if contenders.iter().any(|contender| contender.visit().is_some_and(Visit::has_tls)) {
+        launcher.certificate = Some(Certificate::new()?);
+    }
+    if let Some(cores) = &args.journal_cores {
+        launcher.journal = cores.clone();
+    }
     let mut course = Course::new(args, &launcher, contenders.len())?;
     course.skipped = skipped;
 
@@ -89,6 +100,9 @@ async fn compare(args: &CompareArgs) -> anyhow::Result<Comparison> {
         hookgate: version(&launcher.hookgate),
         cores: layout,
         connections: args.connections,
+        client_spins: args.spin,
+        journal_cores: launcher.journal.clone(),
+        batch: args.batch,
         rounds: args.rounds,
         sample_s: args.duration.as_secs_f64(),
         warmup_s: args.warmup.as_secs_f64(),
@@ -128,7 +142,7 @@ impl<'a> Course<'a> {
     async fn size(&mut self, size: Size, contenders: &[Contender]) -> anyhow::Result<OfSize> {
         let payloads = size.payloads();
         let (args, launcher) = (self.args, self.launcher);
-        let sampler = Sampler { args, launcher, payloads: &payloads };
+        let sampler = Sampler { args, launcher, payloads: &payloads, device: RefCell::default() };
         self.broken.clear();
 
         let tasks: Vec<_> = contenders.iter().map(|contender| (contender, None)).collect();
@@ -137,14 +151,22 @@ impl<'a> Course<'a> {
         if !args.no_latency && !self.stop.is_requested().await {
             let tasks: Vec<_> = contenders
                 .iter()
+                // How much is on its way is no matter of a schedule.
+                .filter(|contender| !contender.is(Setup::Delivers))
                 .filter_map(|contender| Some((contender, Some(self.latency_rate(contender, &saturated)?))))
                 .collect();
             for (name, summary) in self.rounds(size, &sampler, &tasks).await? {
                 let rate = tasks.iter().find(|(contender, _)| contender.name == name).and_then(|(_, rate)| *rate);
-                on_schedule.insert(name, OnSchedule { scheduled_rate: rate.unwrap_or_default(), summary });
+                on_schedule.insert(name, OnSchedule::at(rate.unwrap_or_default(), summary));
             }
         }
-        Ok(OfSize::new(size, Sizes::of(&payloads), contenders, saturated, on_schedule))
+        let mut of_size = OfSize::new(size, Sizes::of(&payloads), contenders, saturated, on_schedule);
+        if let Some(certificate) = &launcher.certificate {
+            let request = of_size.bodies.median + HEAD;
+            let alone = launcher.layout.on_server(|| RustlsAlone::measure(certificate, request));
+            of_size.rustls_alone = Some(alone.context("cannot measure rustls")?);
+        }
+        Ok(of_size)
     }
 
     /// Half of what hookgate takes that promises as much; `None` for one that cannot keep up with that.
@@ -177,7 +199,12 @@ impl<'a> Course<'a> {
                 self.bar.end(per_sample(self.args));
             }
         }
-        Ok(taken.into_iter().filter_map(|(name, samples)| Some((name, Summary::of(&samples)?))).collect())
+        let server_cores = self.launcher.layout.server.count();
+        let summary = |(contender, _): &(&Contender, _)| {
+            let all = taken.get(contender.name)?;
+            Some((contender.name, Summary::of(all, server_cores, contender.is(Setup::JournalApart))?))
+        };
+        Ok(tasks.iter().filter_map(summary).collect())
     }
 
     /// A sample that nobody has disturbed, if there is one.
@@ -191,7 +218,9 @@ impl<'a> Course<'a> {
                 Ok(Taken::Sample(sample)) if sample.partial => return None,
                 Ok(Taken::Sample(sample)) => return Some(*sample),
                 Ok(Taken::Disturbed(reason)) => {
-                    let kind = reason.split_once(char::is_numeric).map_or(reason.as_str(), |(kind, _)| kind.trim_end());
+                    let kind = reason
+                        .split_once(char::is_numeric)
+                        .map_or(reason.as_str(), |(kind, _)| kind.trim_end_matches([' ', ':']));
                     *self.thrown_away.entry(kind.to_owned()).or_default() += 1;
                     if self.stop.is_requested().await {
                         return None;
@@ -214,6 +243,9 @@ impl<'a> Course<'a> {
 fn per_sample(args: &CompareArgs) -> Duration {
     args.warmup + args.duration + Duration::from_millis(700)
 }
+
+/// About what a request has before its body.
+const HEAD: usize = 300;
 
 /// How often a sample is taken again.
 const ATTEMPTS: u32 = 5;

@@ -17,12 +17,50 @@ pub(super) struct Contender {
 /// How it is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// With this `ack`.
-    Hookgate(&'static str),
+    Hookgate(Gateway),
     /// A program of this binary.
     Alternative(Store),
     Nginx,
     Webhook,
+}
+
+/// A way to run hookgate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Gateway {
+    pub(super) ack: &'static str,
+    pub(super) setup: Setup,
+}
+
+/// What is different about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Setup {
+    /// Nothing: the route discards.
+    Plain,
+    /// The route delivers by HTTP to a processor on the client's thread, and what counts is what arrives there.
+    Delivers,
+    /// The journal's thread sits on other cores.
+    JournalApart,
+    /// Clients come otherwise than by connections in the clear that they keep.
+    Comes(Visit),
+}
+
+/// How a client comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Visit {
+    /// By TLS, on a connection that is kept.
+    Tls,
+    /// By a new connection for each request, in the clear.
+    Anew,
+    /// By a new one with a whole handshake.
+    TlsAnew,
+    /// By a new one that resumes a session with a ticket.
+    TlsResumed,
+}
+
+impl Visit {
+    pub(super) fn has_tls(self) -> bool {
+        self != Visit::Anew
+    }
 }
 
 /// What an alternative stores events in.
@@ -65,6 +103,35 @@ impl Durability {
 }
 
 impl Contender {
+    /// How hookgate is run, if this is hookgate.
+    pub(super) fn gateway(&self) -> Option<Gateway> {
+        match self.kind {
+            Kind::Hookgate(gateway) => Some(gateway),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is(&self, setup: Setup) -> bool {
+        self.gateway().is_some_and(|gateway| gateway.setup == setup)
+    }
+
+    /// The hookgate from which this one differs in one thing.
+    pub(super) fn plain(&self) -> Option<&'static str> {
+        match self.gateway()? {
+            Gateway { setup: Setup::Plain, .. } => (self.name == DURABLE).then_some(MEMORY),
+            Gateway { setup: Setup::Comes(Visit::TlsAnew | Visit::TlsResumed), .. } => Some(ANEW),
+            _ => Some(self.durability.peer()),
+        }
+    }
+
+    /// How its clients come, if not as usual.
+    pub(super) fn visit(&self) -> Option<Visit> {
+        match self.gateway()?.setup {
+            Setup::Comes(visit) => Some(visit),
+            _ => None,
+        }
+    }
+
     /// Why it cannot be measured here, and how to change that.
     pub(super) fn missing(&self) -> Option<String> {
         let needs = |program: &str, package: &str| {
@@ -94,12 +161,37 @@ pub(super) fn names() -> PossibleValuesParser {
 
 pub(super) const MEMORY: &str = "hookgate-memory";
 
+/// What handshakes are compared to.
+const ANEW: &str = "hookgate-memory-anew";
+
 pub(super) const DURABLE: &str = "hookgate-durable";
 
-/// In the order in which they are measured and shown.
-pub(super) const CONTENDERS: [Contender; 10] = [
-    contender(MEMORY, "hookgate, ack = \"memory\"", Kind::Hookgate("memory"), Durability::Memory),
-    contender(DURABLE, "hookgate, ack = \"durable\"", Kind::Hookgate("durable"), Durability::Synced),
+/// In the order in which they are measured and shown. Those to which clients come otherwise are measured only if they are named.
+pub(super) const CONTENDERS: [Contender; 17] = [
+    contender(MEMORY, "hookgate, ack = \"memory\"", hookgate("memory", Setup::Plain), Durability::Memory),
+    contender(DURABLE, "hookgate, ack = \"durable\"", hookgate("durable", Setup::Plain), Durability::Synced),
+    contender(
+        "hookgate-memory-http",
+        "hookgate, ack = \"memory\", delivers by HTTP",
+        hookgate("memory", Setup::Delivers),
+        Durability::Memory,
+    ),
+    contender(
+        "hookgate-durable-http",
+        "hookgate, ack = \"durable\", delivers by HTTP",
+        hookgate("durable", Setup::Delivers),
+        Durability::Synced,
+    ),
+    contender(
+        "hookgate-durable-apart",
+        "hookgate, ack = \"durable\", its journal's thread on another core",
+        hookgate("durable", Setup::JournalApart),
+        Durability::Synced,
+    ),
+    comes("hookgate-memory-tls", "hookgate, connections kept, TLS", Visit::Tls),
+    comes(ANEW, "hookgate, a new connection for each request", Visit::Anew),
+    comes("hookgate-memory-tls-anew", "hookgate, a new connection with a whole TLS handshake", Visit::TlsAnew),
+    comes("hookgate-memory-tls-resumed", "hookgate, a new connection that resumes a TLS session", Visit::TlsResumed),
     contender("hyper-read", "bare hyper, reads the body", Kind::Alternative(Store::Nothing), Durability::Nothing),
     contender("hyper-hmac", "bare hyper, verifies", Kind::Alternative(Store::Nothing), Durability::Nothing),
     contender(
@@ -129,6 +221,14 @@ pub(super) const CONTENDERS: [Contender; 10] = [
     contender("nginx", "nginx, return 202, verifies nothing", Kind::Nginx, Durability::Nothing),
     contender("webhook", "Debian's webhook, starts a process", Kind::Webhook, Durability::Nothing),
 ];
+
+const fn comes(name: &'static str, about: &'static str, visit: Visit) -> Contender {
+    contender(name, about, hookgate("memory", Setup::Comes(visit)), Durability::Memory)
+}
+
+const fn hookgate(ack: &'static str, setup: Setup) -> Kind {
+    Kind::Hookgate(Gateway { ack, setup })
+}
 
 const fn contender(name: &'static str, about: &'static str, kind: Kind, durability: Durability) -> Contender {
     Contender { name, about, kind, durability }

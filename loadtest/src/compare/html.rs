@@ -1,7 +1,9 @@
 //! The comparison as a page.
 
 use super::results::{Comparison, OfSize, Row, Spread, Summary};
-use super::table::{conditions, heading, notes, on_schedule, saturated};
+use super::table::{
+    conditions, disk_on_schedule, disk_saturated, heading, notes, on_schedule, rustls_alone, saturated,
+};
 use crate::figures::Grouped;
 use crate::plot::{Bar, Bars, Lines, Page, Scale, Series, percentiles};
 
@@ -16,6 +18,14 @@ pub(super) fn page(comparison: &Comparison) -> Page {
     for size in &comparison.sizes {
         page.heading(&heading(size));
         page.table(&saturated(size));
+        if let Some(line) = rustls_alone(size) {
+            page.text(&line);
+        }
+        for disk in [disk_saturated(size), disk_on_schedule(size)] {
+            if disk.len() > 1 {
+                page.table(&disk);
+            }
+        }
         page.plot(&bars(size, "CPU time per event", "µs of CPU per accepted event, less is better", 1, |summary| {
             summary.cpu_us_per_event
         }));

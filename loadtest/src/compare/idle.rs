@@ -57,8 +57,7 @@ pub(crate) fn idle(args: &IdleArgs) -> anyhow::Result<ExitCode> {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
         .context("cannot raise the limit of open files")?;
-    let launcher =
-        Launcher { layout, hookgate: find(args.hookgate.as_deref())?, data: args.data.clone(), secret: secret() };
+    let launcher = Launcher::new(layout, find(args.hookgate.as_deref())?, args.data.clone(), secret());
     let chosen = CONTENDERS.iter().filter(|contender| [MEMORY, DURABLE, "hyper-hmac"].contains(&contender.name));
     let rows = chosen.map(|contender| one(args, &launcher, contender)).collect::<anyhow::Result<Vec<_>>>()?;
     if args.json {
@@ -78,7 +77,7 @@ pub(crate) fn idle(args: &IdleArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn one(args: &IdleArgs, launcher: &Launcher, contender: &Contender) -> anyhow::Result<Idle> {
-    let server = launcher.start(contender)?;
+    let server = launcher.start(contender, None)?;
     let target = Target::resolve(&format!("http://{}/hooks/github", server.address))?;
     let signing = Signing::new("github", launcher.secret.clone().into_bytes())?;
     let press = Press::new(signing, target, Size::Small.payloads());

@@ -11,9 +11,15 @@ mod args;
 
 mod contender;
 
+mod certificate;
+
+mod rustls_alone;
+
 mod started;
 
 mod sample;
+
+mod device;
 
 mod results;
 

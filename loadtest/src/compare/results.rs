@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::contender::{Contender, DURABLE, Durability, MEMORY};
+use super::contender::{Contender, DURABLE, Durability};
+use super::device::{Answers, Beside, BesideAll};
+use super::rustls_alone::RustlsAlone;
 use super::sample::Sample;
 use crate::corpus::Size;
 use crate::load::{Quantiles, Sizes};
 use crate::machine::Machine;
-use crate::server::Layout;
+use crate::server::{Cores, Layout};
 
 /// Everything that was measured, and how.
 #[derive(Serialize)]
@@ -21,6 +23,12 @@ pub(super) struct Comparison {
     pub(super) hookgate: String,
     pub(super) cores: Layout,
     pub(super) connections: u32,
+    /// The client never slept.
+    pub(super) client_spins: bool,
+    /// Of the journal's thread where it is apart.
+    pub(super) journal_cores: Cores,
+    /// Events in a delivery, where routes deliver.
+    pub(super) batch: Option<u32>,
     pub(super) rounds: u32,
     pub(super) sample_s: f64,
     pub(super) warmup_s: f64,
@@ -37,6 +45,8 @@ pub(super) struct OfSize {
     pub(super) size: Size,
     pub(super) bodies: Sizes,
     pub(super) rows: Vec<Row>,
+    /// What rustls takes by itself, if a server was measured that speaks TLS.
+    pub(super) rustls_alone: Option<RustlsAlone>,
 }
 
 /// Of one server.
@@ -53,6 +63,9 @@ pub(super) struct Row {
     pub(super) hookgate_over_this: Option<Ratio>,
     /// For durable hookgate: its own medians over those of hookgate in memory.
     pub(super) this_over_memory: Option<Ratio>,
+    /// For a hookgate that delivers, or has its journal apart: its own over those of the hookgate with the same acknowledgement
+    /// that does not.
+    pub(super) this_over_plain: Option<Ratio>,
 }
 
 /// Samples of one kind.
@@ -66,6 +79,10 @@ pub(super) struct Summary {
     pub(super) missed: u64,
     /// The client could not have sent more.
     pub(super) client_bound: bool,
+    /// Share of the time in which its busiest thread had nothing to do.
+    pub(super) client_idle: Spread,
+    /// For hookgate with a journal: what it wrote, and the disk.
+    pub(super) disk: Option<BesideAll>,
     #[serde(skip)]
     pub(super) latency: Histogram<u64>,
 }
@@ -74,6 +91,9 @@ pub(super) struct Summary {
 #[derive(Serialize)]
 pub(super) struct OnSchedule {
     pub(super) scheduled_rate: u64,
+    /// The p99 of hookgate, with the acknowledgement that promises as much, over this one's, if it had the same schedule. For a
+    /// hookgate its own over that of the one it is compared to.
+    pub(super) p99_ratio: Option<f64>,
     #[serde(flatten)]
     pub(super) summary: Summary,
 }
@@ -119,7 +139,7 @@ pub(super) enum Bound {
 
 impl Summary {
     /// `None` if there are no samples.
-    pub(super) fn of(samples: &[Sample]) -> Option<Self> {
+    pub(super) fn of(samples: &[Sample], server_cores: usize, journal_apart: bool) -> Option<Self> {
         let first = samples.first()?;
         let mut latency = first.latency.clone();
         for sample in samples.get(1..).unwrap_or_default() {
@@ -129,21 +149,30 @@ impl Summary {
         let spread = |value: &dyn Fn(&Sample) -> f64| Spread::of(samples.iter().map(value));
         let quantiles: Vec<Quantiles> = samples.iter().filter_map(|sample| Quantiles::of(&sample.latency)).collect();
         let median = |value: &dyn Fn(&Quantiles) -> f64| Spread::of(quantiles.iter().map(value)).median;
+        let latency_us = (!quantiles.is_empty()).then(|| MedianQuantiles {
+            p50: median(&|at| at.p50),
+            p90: median(&|at| at.p90),
+            p99: median(&|at| at.p99),
+            p999: median(&|at| at.p999),
+            max: median(&|at| at.max),
+        });
+        let (rate, cpu_us_per_event) = (spread(&|sample| sample.rate), spread(&|sample| sample.cpu_us));
+        let beside: Vec<Beside> = samples.iter().filter_map(|sample| sample.beside).collect();
+        let disk = latency_us.and_then(|latency_us| {
+            let (rate, cpu_us) = (rate.median, cpu_us_per_event.median);
+            BesideAll::of(&beside, Answers { rate, latency_us, cpu_us, server_cores, journal_apart })
+        });
         Some(Self {
             samples: samples.len(),
-            rate: spread(&|sample| sample.rate),
-            cpu_us_per_event: spread(&|sample| sample.cpu_us),
+            rate,
+            cpu_us_per_event,
+            disk,
             memory_bytes: spread(&|sample| sample.memory as f64),
-            latency_us: (!quantiles.is_empty()).then(|| MedianQuantiles {
-                p50: median(&|at| at.p50),
-                p90: median(&|at| at.p90),
-                p99: median(&|at| at.p99),
-                p999: median(&|at| at.p999),
-                max: median(&|at| at.max),
-            }),
+            latency_us,
             missed: samples.iter().map(|sample| sample.missed).sum(),
             // Of the median sample, that is: of most.
             client_bound: samples.iter().filter(|sample| sample.client_bound).count() * 2 > samples.len(),
+            client_idle: spread(&|sample| sample.client_idle),
             latency,
         })
     }
@@ -159,6 +188,25 @@ impl Summary {
             },
             cpu: self.cpu_us_per_event.median / other.cpu_us_per_event.median,
         }
+    }
+}
+
+impl Row {
+    /// Of both parts, as far as they were measured.
+    pub(super) fn summaries(&self) -> impl Iterator<Item = &Summary> {
+        self.saturated.iter().chain(self.on_schedule.iter().map(|run| &run.summary))
+    }
+}
+
+impl OnSchedule {
+    pub(super) fn at(scheduled_rate: u64, summary: Summary) -> Self {
+        Self { scheduled_rate, p99_ratio: None, summary }
+    }
+
+    /// This p99 over another's at the same rate.
+    fn p99_over(&self, other: &Self) -> Option<f64> {
+        let (own, others) = (self.summary.latency_us?.p99, other.summary.latency_us?.p99);
+        (self.scheduled_rate == other.scheduled_rate).then(|| own / others)
     }
 }
 
@@ -188,16 +236,29 @@ impl OfSize {
                 let own = saturated.get(contender.name);
                 let ratio = |over: Option<&Summary>, under: Option<&Summary>| Some(over?.over(under?));
                 let peer = contender.durability.peer();
-                let is_own = matches!(contender.name, MEMORY | DURABLE);
-                let over_this = if is_own { None } else { ratio(saturated.get(peer), own) };
-                let over_memory = if contender.name == DURABLE { ratio(own, saturated.get(MEMORY)) } else { None };
-                (over_this, over_memory)
+                let over_this = if contender.gateway().is_some() { None } else { ratio(saturated.get(peer), own) };
+                let over_plain = contender.plain().and_then(|plain| ratio(own, saturated.get(plain)));
+                let is_durable = contender.name == DURABLE;
+                (over_this, over_plain.filter(|_| is_durable), over_plain.filter(|_| !is_durable))
             })
             .collect();
+        let p99_over = |contender: &Contender| {
+            let (own, peer) = (on_schedule.get(contender.name)?, on_schedule.get(contender.durability.peer())?);
+            match contender.gateway() {
+                Some(_) => own.p99_over(on_schedule.get(contender.plain()?)?),
+                None => peer.p99_over(own),
+            }
+        };
+        let p99s: Vec<_> = contenders.iter().map(p99_over).collect();
+        for (contender, p99) in contenders.iter().zip(p99s) {
+            if let Some(run) = on_schedule.get_mut(contender.name) {
+                run.p99_ratio = p99;
+            }
+        }
         let rows = contenders
             .iter()
             .zip(ratios)
-            .map(|(contender, (hookgate_over_this, this_over_memory))| Row {
+            .map(|(contender, (hookgate_over_this, this_over_memory, this_over_plain))| Row {
                 name: contender.name,
                 about: contender.about,
                 durability: contender.durability,
@@ -205,9 +266,10 @@ impl OfSize {
                 on_schedule: on_schedule.remove(contender.name),
                 hookgate_over_this,
                 this_over_memory,
+                this_over_plain,
             })
             .collect();
-        Self { size, bodies, rows }
+        Self { size, bodies, rows, rustls_alone: None }
     }
 }
 
@@ -222,14 +284,36 @@ mod tests {
         assert_eq!(Spread::of([]), Spread { median: 0.0, min: 0.0, max: 0.0 });
     }
 
+    fn summary(rate: f64, client_bound: bool, latencies_us: &[u64]) -> Summary {
+        let mut latency = Histogram::new(3).expect("three digits");
+        for us in latencies_us {
+            latency.record(us * 1_000).expect("it grows");
+        }
+        let client_idle = if client_bound { 0.0 } else { 0.5 };
+        let sample = Sample {
+            rate,
+            cpu_us: 10.0,
+            memory: 0,
+            latency,
+            missed: 0,
+            client_bound,
+            client_idle,
+            beside: None,
+            partial: false,
+        };
+        Summary::of(&[sample], 1, false).expect("a sample")
+    }
+
+    #[test]
+    fn latencies_are_compared_at_one_rate_only() {
+        let row = |rate, us| OnSchedule::at(rate, summary(1.0, false, &[us]));
+        assert!(row(100, 300).p99_over(&row(100, 100)).is_some_and(|ratio| (ratio - 3.0).abs() < 0.01));
+        assert_eq!(row(100, 300).p99_over(&row(200, 100)), None);
+    }
+
     #[test]
     fn a_rate_that_the_client_limits_bounds_the_ratio() {
-        let summary = |rate: f64, client_bound: bool| {
-            let latency = Histogram::new(3).expect("three digits");
-            let sample = Sample { rate, cpu_us: 10.0, memory: 0, latency, missed: 0, client_bound, partial: false };
-            Summary::of(&[sample]).expect("a sample")
-        };
-        let bound = |over: bool, under: bool| summary(2.0, over).over(&summary(1.0, under)).bound;
+        let bound = |over: bool, under: bool| summary(2.0, over, &[]).over(&summary(1.0, under, &[])).bound;
         assert_eq!(bound(false, false), Bound::Exact);
         assert_eq!(bound(true, false), Bound::AtLeast);
         assert_eq!(bound(false, true), Bound::AtMost);

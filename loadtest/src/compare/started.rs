@@ -1,5 +1,6 @@
 //! A contender, started with all it needs: on free ports, in a directory of its own that goes with it.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,8 +8,9 @@ use std::process::Command;
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::contender::{Contender, Kind, Store};
-use crate::server::{ConfigText, Layout, Process, free_port, installed};
+use super::certificate::Certificate;
+use super::contender::{Contender, Gateway, Kind, Setup, Store};
+use crate::server::{ConfigText, Cores, Layout, Process, free_port, installed, move_thread};
 
 /// What contenders are started with.
 pub(super) struct Launcher {
@@ -17,57 +19,107 @@ pub(super) struct Launcher {
     /// Directories are made in here.
     pub(super) data: PathBuf,
     pub(super) secret: String,
+    /// Where the journal's thread of a gateway sits that has it apart.
+    pub(super) journal: Cores,
+    /// Of gateways that speak TLS.
+    pub(super) certificate: Option<Certificate>,
+    /// Events in a delivery, where a route delivers.
+    pub(super) batch: Option<u32>,
 }
 
 /// A running contender, killed when dropped.
 pub(super) struct Started {
     pub(super) address: SocketAddr,
+    /// Where a gateway with a journal tells its metrics.
+    pub(super) admin: Option<SocketAddr>,
     /// Its own process, and its store's if it has one. Dropped, that is killed, before the directory goes.
     processes: Vec<Process>,
     _directory: tempfile::TempDir,
 }
 
 impl Started {
+    /// The process that listens.
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.processes.last().map(Process::pid)
+    }
+
     pub(super) fn pids(&self) -> Vec<u32> {
         self.processes.iter().flat_map(Process::pids).collect()
     }
 }
 
 impl Launcher {
-    /// Starts it and waits until it listens.
-    pub(super) fn start(&self, contender: &Contender) -> anyhow::Result<Started> {
+    pub(super) fn new(layout: Layout, hookgate: PathBuf, data: PathBuf, secret: String) -> Self {
+        let journal = layout.client.clone();
+        Self { layout, hookgate, data, secret, journal, certificate: None, batch: None }
+    }
+
+    /// Starts it and waits until it listens. `processor` is where a gateway delivers to that does.
+    pub(super) fn start(&self, contender: &Contender, processor: Option<SocketAddr>) -> anyhow::Result<Started> {
         let directory = tempfile::Builder::new()
             .prefix(".loadtest-")
             .tempdir_in(&self.data)
             .with_context(|| format!("cannot make a directory in {}", self.data.display()))?;
         let address = free_port()?;
         let mut processes = Vec::new();
-        let command = self.command(contender, address, directory.path(), &mut processes)?;
+        let has_journal = contender.gateway().is_some_and(|gateway| gateway.ack == "durable");
+        let admin = if has_journal { Some(free_port()?) } else { None };
+        let command = self.command(contender, address, admin, processor, directory.path(), &mut processes)?;
         let mut process = Process::start(command, Some(&self.layout), directory.path())?;
         process.wait_for(address)?;
+        if contender.is(Setup::JournalApart) {
+            move_thread(process.pid(), JOURNAL, &self.journal)?;
+        }
         processes.push(process);
-        Ok(Started { address, processes, _directory: directory })
+        Ok(Started { address, admin, processes, _directory: directory })
+    }
+
+    fn gateway(
+        &self,
+        gateway: Gateway,
+        listen: SocketAddr,
+        admin: Option<SocketAddr>,
+        processor: Option<SocketAddr>,
+        dir: &Path,
+    ) -> anyhow::Result<Command> {
+        let gateway_keys = match (&self.certificate, gateway.setup) {
+            (Some(certificate), Setup::Comes(visit)) if visit.has_tls() => certificate.write(dir)?,
+            _ => "",
+        };
+        let mut route_keys = String::new();
+        if gateway.setup == Setup::Delivers {
+            // Room for all that may be on its way, whatever its size; should there be none, nothing is dropped.
+            route_keys.push_str("queue = { events = 100000, bytes = \"1GiB\" }\n");
+            if gateway.ack == "memory" {
+                route_keys.push_str("when_full = \"refuse\"\n");
+            }
+            if let Some(batch) = self.batch {
+                writeln!(route_keys, "batch = {batch}")?;
+            }
+        }
+        let config = ConfigText {
+            io_threads: self.layout.server.count(),
+            ack: gateway.ack,
+            processors: processor.as_slice(),
+            admin,
+            gateway_keys,
+            route_keys: &route_keys,
+            ..ConfigText::plain(listen, &self.secret)
+        };
+        Ok(command(&self.hookgate, &["run", "--config", text(&config.write(dir)?)?]))
     }
 
     fn command(
         &self,
         contender: &Contender,
         listen: SocketAddr,
+        admin: Option<SocketAddr>,
+        processor: Option<SocketAddr>,
         dir: &Path,
         processes: &mut Vec<Process>,
     ) -> anyhow::Result<Command> {
         match contender.kind {
-            Kind::Hookgate(ack) => {
-                let config = ConfigText {
-                    listen,
-                    io_threads: self.layout.server.count(),
-                    ack,
-                    secret: &self.secret,
-                    ids: None,
-                    processors: &[],
-                };
-                Ok(command(&self.hookgate, &["run", "--config", text(&config.write(dir)?)?]))
-            }
+            Kind::Hookgate(gateway) => self.gateway(gateway, listen, admin, processor, dir),
             Kind::Alternative(store) => {
                 let store = match store {
                     Store::Nothing => String::new(),
@@ -122,6 +174,9 @@ impl Launcher {
         Ok(format!("{scheme}://{address}"))
     }
 }
+
+/// As the gateway names it.
+pub(super) const JOURNAL: &str = "journal";
 
 fn command(program: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(program);

@@ -16,7 +16,10 @@ mod compare;
 
 mod median;
 
+mod device;
+
 pub(crate) use args::DiskArgs;
+pub(crate) use device::{Device, Synced};
 
 /// Measures as the arguments ask, and prints it.
 pub(crate) fn run(args: &DiskArgs) -> anyhow::Result<()> {

@@ -22,9 +22,12 @@ use super::connection::{Connection, FailureKind};
 use super::id::Ids;
 use super::machine::ThreadTime;
 use super::pacer::Pacer;
+use super::returns::Returns;
 use super::schedule::Schedule;
+use super::stream::Dial;
 use super::supply::Supply;
 use super::tally::{Live, Tally, Times};
+use super::work::Work;
 
 /// What a client thread is to do.
 pub(crate) struct Lane {
@@ -37,9 +40,14 @@ pub(crate) struct Lane {
     /// After the warm-up.
     pub(crate) duration: Duration,
     pub(crate) timeout: Duration,
+    pub(crate) dial: Dial,
     pub(crate) spin: bool,
     /// Note what was accepted.
     pub(crate) keeps_ids: bool,
+    /// What comes back to the client, of which it sends no more than there is room for. In a closed loop only.
+    pub(crate) returns: Option<Arc<Returns>>,
+    /// Whether this lane's thread is the one that it comes back to.
+    pub(crate) receives: bool,
     pub(crate) live: Arc<Live>,
 }
 
@@ -70,6 +78,8 @@ pub(crate) struct Yield {
     /// Shares of the run in which the thread was on a core, and in which it was or would have been.
     pub(crate) running: f64,
     pub(crate) runnable: f64,
+    /// Share of what was measured in which it had nothing to do.
+    pub(crate) idle: f64,
     pub(crate) acknowledged: Vec<Acknowledged>,
 }
 
@@ -101,14 +111,20 @@ impl Lane {
         let _ = ready.send(Ok(()));
         let Some(start) = started(&mut phase).await else { return Ok(None) };
 
-        let pacer = Pacer::new(self.spin).context("cannot make a timer")?;
+        let (work, warm) = (Work::default(), start + self.warmup);
+        let pacer = Pacer::new(self.spin.then(|| work.clone()), warm).context("cannot make a timer")?;
+        let receiver = self.returns.clone().filter(|_| self.receives).map(|returns| {
+            let served = tokio::task::spawn_local(Arc::clone(&returns).serve(work.clone()));
+            (returns, served)
+        });
         let count = connections.len();
         let flow = Rc::new(Flow::new(self, start, supply, count));
         pacer.until(start).await?;
         let before = ThreadTime::now();
         let mut workers = JoinSet::new();
         for (at, connection) in connections.into_iter().enumerate() {
-            workers.spawn_local(Rc::clone(&flow).work(at, connection));
+            let (flow, work) = (Rc::clone(&flow), work.clone());
+            workers.spawn_local(async move { work.count(flow.work(at, connection)).await });
         }
         tokio::select! {
             done = flow.pace(&pacer) => done.context("cannot wait for the time of a request")?,
@@ -119,10 +135,17 @@ impl Lane {
         let grace = flow.lane.timeout.min(GRACE_MAX);
         let _ = tokio::time::timeout(grace, async { while workers.join_next().await.is_some() {} }).await;
         drop(workers);
+        if let Some((returns, served)) = receiver {
+            returns.settle().await;
+            served.abort();
+        }
 
-        let elapsed = end.saturating_duration_since(start).as_secs_f64().max(f64::EPSILON);
+        let seconds = |since| end.saturating_duration_since(since).as_secs_f64().max(f64::EPSILON);
+        let elapsed = seconds(start);
+        let running = after.running.saturating_sub(before.running).as_secs_f64() / elapsed;
         Ok(Some(Yield {
-            running: after.running.saturating_sub(before.running).as_secs_f64() / elapsed,
+            running,
+            idle: pacer.idle().map_or((1.0 - running).max(0.0), |idle| idle.as_secs_f64() / seconds(warm)),
             runnable: after.runnable.saturating_sub(before.runnable).as_secs_f64() / elapsed,
             acknowledged: flow.acknowledged.take(),
             tally: flow.settle(end),
@@ -135,7 +158,7 @@ impl Lane {
         while connections.len() < self.connections {
             let mut opening = JoinSet::new();
             for _ in 0..CONNECTING_MAX.min(self.connections - connections.len()) {
-                opening.spawn_local(Connection::open(self.address, self.timeout));
+                opening.spawn_local(Connection::open(self.address, self.dial.clone(), self.timeout));
             }
             while let Some(opened) = opening.join_next().await {
                 connections.push(opened?.with_context(|| {
@@ -238,6 +261,9 @@ impl Flow {
 
             let answered = Instant::now();
             self.lane.live.count(&exchange);
+            if let Some(returns) = &self.lane.returns {
+                if exchange.is_accepted() { returns.was_accepted() } else { returns.stays() }
+            }
             if self.lane.keeps_ids && exchange.is_accepted() {
                 self.acknowledged.borrow_mut().push(Acknowledged { id, sent: left, answered });
             }
@@ -262,7 +288,13 @@ impl Flow {
     /// Waits for a request to be due and takes it: the time it is scheduled for. `None` at the end.
     async fn take(&self, free_since: Instant) -> Option<Instant> {
         let Some(schedule) = &self.lane.schedule else {
-            return (!self.due.is_closed()).then_some(free_since);
+            let Some(returns) = &self.lane.returns else { return (!self.due.is_closed()).then_some(free_since) };
+            returns.leave().await;
+            if self.due.is_closed() {
+                returns.stays();
+                return None;
+            }
+            return Some(Instant::now());
         };
         self.due.acquire().await.ok()?.forget();
         let nth = self.taken.replace(self.taken.get() + 1);

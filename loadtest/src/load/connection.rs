@@ -1,21 +1,19 @@
 //! One keep-alive connection: a request out, its answer in, another connection when this one ends.
 
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-
 use super::response::{Answer, Reader};
+use super::stream::{Dial, Stream};
 use super::tally::is_accepted;
 
 /// A connection to the target. It has at most one request outstanding.
-#[derive(Debug)]
 pub(crate) struct Connection {
     address: SocketAddr,
+    dial: Dial,
     timeout: Duration,
-    stream: Option<TcpStream>,
+    stream: Option<Stream>,
     reader: Reader,
     buffer: Vec<u8>,
 }
@@ -63,9 +61,9 @@ pub(crate) enum FailureKind {
 
 impl Connection {
     /// Connects.
-    pub(crate) async fn open(address: SocketAddr, timeout: Duration) -> io::Result<Self> {
-        let stream = Some(connect(address).await?);
-        Ok(Self { address, timeout, stream, reader: Reader::default(), buffer: vec![0; READ_SIZE] })
+    pub(crate) async fn open(address: SocketAddr, dial: Dial, timeout: Duration) -> io::Result<Self> {
+        let stream = Some(Stream::connect(address, &dial).await?);
+        Ok(Self { address, dial, timeout, stream, reader: Reader::default(), buffer: vec![0; READ_SIZE] })
     }
 
     /// Sends a request and reads its answer. After a failure the next exchange begins with another connection.
@@ -78,7 +76,7 @@ impl Connection {
                 detail: format!("no answer within {}", humantime::format_duration(self.timeout)),
             }),
         };
-        if !outcome.as_ref().is_ok_and(|answer| answer.keep_alive) {
+        if self.dial.fresh || !outcome.as_ref().is_ok_and(|answer| answer.keep_alive) {
             self.stream = None;
             self.reader = Reader::default();
         }
@@ -89,13 +87,13 @@ impl Connection {
         let stream = match &mut self.stream {
             Some(stream) => stream,
             none => none.insert(
-                connect(self.address)
+                Stream::connect(self.address, &self.dial)
                     .await
                     .map_err(|error| Failure { kind: FailureKind::Connect, detail: error.to_string() })?,
             ),
         };
         // A server may refuse a request before it has read all of it, and close: its answer is read even so.
-        let sent = send(stream, head, body).await;
+        let sent = stream.send(head, body).await;
         let answer = loop {
             match stream.read(&mut self.buffer).await {
                 Ok(0) => break self.reader.end().ok_or_else(closed),
@@ -143,24 +141,6 @@ impl FailureKind {
             FailureKind::Io => "i/o",
         }
     }
-}
-
-async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
-}
-
-async fn send(stream: &mut TcpStream, head: &[u8], body: &[u8]) -> io::Result<()> {
-    let mut slices = [IoSlice::new(head), IoSlice::new(body)];
-    let mut left = &mut slices[..];
-    while !left.is_empty() {
-        match stream.write_vectored(left).await? {
-            0 => return Err(ErrorKind::WriteZero.into()),
-            written => IoSlice::advance_slices(&mut left, written),
-        }
-    }
-    Ok(())
 }
 
 fn closed() -> Failure {

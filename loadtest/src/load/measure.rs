@@ -13,14 +13,16 @@ use super::client::{Acknowledged, Lane, Phase, Yield};
 use super::id::run_number;
 use super::machine::Cpu;
 use super::prepare::Press;
+use super::returns::Returns;
 use super::schedule::Schedule;
+use super::stream::Dial;
 use super::supply::Supply;
 use super::tally::{Live, Tally};
 use super::verdict::Client;
 use crate::stop::Stop;
 
 /// What is to be sent, how fast and for how long.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Plan {
     pub(crate) address: SocketAddr,
     /// Requests per second; `None` for a closed loop.
@@ -31,9 +33,12 @@ pub(crate) struct Plan {
     /// After the warm-up.
     pub(crate) duration: Duration,
     pub(crate) timeout: Duration,
+    pub(crate) dial: Dial,
     pub(crate) spin: bool,
     /// Note every event that was accepted, the warm-up included.
     pub(crate) keeps_ids: bool,
+    /// What comes back to the client, of which it sends no more than there is room for. In a closed loop only.
+    pub(crate) returns: Option<Arc<Returns>>,
     /// The processes of the server, whose CPU time is told.
     pub(crate) server: Vec<u32>,
 }
@@ -49,6 +54,8 @@ pub(crate) struct Outcome {
     pub(crate) client: Client,
     /// At the end of the warm-up, and at the end.
     pub(crate) cpu: [Cpu; 2],
+    /// Events that came back meanwhile.
+    pub(crate) returned: u64,
     /// What was accepted, if that was asked for.
     pub(crate) acknowledged: Vec<Acknowledged>,
 }
@@ -68,7 +75,8 @@ pub(crate) async fn measure(
     let start = Instant::now() + Duration::from_millis(20);
     let (warm, end) = (start + plan.warmup, start + plan.warmup + plan.duration);
     phase.send_replace(Phase::Running(start));
-    let mut before = Cpu::now(&plan.server);
+    let returned = || plan.returns.as_ref().map_or(0, |returns| returns.delivered());
+    let mut before = (Cpu::now(&plan.server), returned());
     let mut until = async |moment: Instant| {
         loop {
             let now = Instant::now();
@@ -81,7 +89,7 @@ pub(crate) async fn measure(
     };
     let whole = async {
         until(warm).await;
-        before = Cpu::now(&plan.server);
+        before = (Cpu::now(&plan.server), returned());
         until(end).await;
     };
     let partial = tokio::select! {
@@ -90,25 +98,27 @@ pub(crate) async fn measure(
     };
     let end = end.min(Instant::now());
     let after = Cpu::now(&plan.server);
+    let (before, returned) = (before.0, returned().saturating_sub(before.1));
     if partial {
         phase.send_replace(Phase::Stopped);
     }
 
     let mut tally = Tally::new();
-    let mut client = Client { spin: plan.spin, ..Client::default() };
+    let mut client = Client { spin: plan.spin, idle: 1.0, ..Client::default() };
     let mut acknowledged = Vec::new();
     let threads = crew.threads.len() as u16;
     for thread in crew.threads {
         let yielded = thread.join().map_err(|_| anyhow!("a client thread has panicked"))??;
-        if let Some(Yield { tally: counts, running, runnable, acknowledged: accepted }) = yielded {
+        if let Some(Yield { tally: counts, running, runnable, idle, acknowledged: accepted }) = yielded {
             tally.add(counts);
             client.running = client.running.max(running);
             client.runnable = client.runnable.max(runnable);
+            client.idle = client.idle.min(idle);
             acknowledged.extend(accepted);
         }
     }
     let measured = end.saturating_duration_since(warm);
-    Ok(Outcome { measured, partial, threads, tally, client, cpu: [before, after], acknowledged })
+    Ok(Outcome { measured, partial, threads, tally, client, cpu: [before, after], returned, acknowledged })
 }
 
 /// One connection, so that a server that is not there is found before anything else is done.
@@ -140,8 +150,11 @@ fn muster(plan: &Plan, press: &Arc<Press>, phase: &watch::Receiver<Phase>) -> an
             warmup: plan.warmup,
             duration: plan.duration,
             timeout: plan.timeout,
+            dial: plan.dial.clone(),
             spin: plan.spin,
             keeps_ids: plan.keeps_ids,
+            returns: plan.returns.clone(),
+            receives: at == 0,
             live: Arc::clone(&live),
         };
         let supply = Supply::new(press, run, at as u16, schedule.map(|schedule| schedule.rate / schedule.threads))?;

@@ -17,9 +17,15 @@ mod schedule;
 
 mod pacer;
 
+mod work;
+
 mod response;
 
+mod stream;
+
 mod connection;
+
+mod returns;
 
 mod client;
 
@@ -43,8 +49,11 @@ pub(crate) use prepare::{Press, Request};
 #[cfg(test)]
 pub(crate) use response::Answer;
 pub(crate) use response::Reader;
+pub(crate) use returns::Returns;
+pub(crate) use stream::{Dial, Tls};
 #[cfg(test)]
 pub(crate) use tally::Times;
 pub(crate) use tally::{Live, Tally};
 pub(crate) use target::Target;
 pub(crate) use verdict::{Client, Quantiles, saturation, slipped};
+pub(crate) use work::Work;

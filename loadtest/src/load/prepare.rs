@@ -129,6 +129,7 @@ mod tests {
 
     fn press(preset: &str, body: &'static str) -> Press {
         let target = Target {
+            tls_host: None,
             address: ([127, 0, 0, 1], 80).into(),
             authority: "gateway:80".into(),
             path: "/hooks/x?y=z".into(),

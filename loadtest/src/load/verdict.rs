@@ -15,6 +15,8 @@ pub(crate) struct Client {
     pub(crate) running: f64,
     /// Share of the time on a core or waiting for one.
     pub(crate) runnable: f64,
+    /// Share of the time with nothing to do: a thread that spins is on a core even then.
+    pub(crate) idle: f64,
 }
 
 /// Quantiles in microseconds.
@@ -51,7 +53,7 @@ pub(crate) fn slipped(tally: &Tally) -> f64 {
 /// Why the figures are the client's and not the server's; empty if they are not.
 ///
 /// In an open loop a thread that waits for a core is late whoever keeps it waiting. In a closed loop it may well share its
-/// core with the server: only its own work counts there. A thread that spins is always busy.
+/// core with the server: only its own work counts there. Of a thread that spins, what it spent looking in vain is no work.
 pub(crate) fn saturation(is_open_loop: bool, tally: &Tally, client: Client) -> Vec<String> {
     let mut because = Vec::new();
     let slipped = slipped(tally);
@@ -62,9 +64,10 @@ pub(crate) fn saturation(is_open_loop: bool, tally: &Tally, client: Client) -> V
             humantime::format_duration(SLIP_TOLERATED),
         ));
     }
-    let (busy, what) =
-        if is_open_loop { (client.runnable, "busy or waiting for a core") } else { (client.running, "busy") };
-    if busy > BUSY_MAX && !client.spin {
+    let work = if client.spin { 1.0 - client.idle } else { client.running };
+    let waiting = (client.runnable - client.running).max(0.0);
+    let (busy, what) = if is_open_loop { (work + waiting, "busy or waiting for a core") } else { (work, "busy") };
+    if busy > BUSY_MAX {
         because.push(format!("a client thread was {what} for {:.0} % of the time", busy * 100.0));
     }
     because

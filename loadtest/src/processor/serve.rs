@@ -18,6 +18,7 @@ use tokio::task::LocalSet;
 use super::args::ProcessorArgs;
 use super::counts::{Counts, Stats};
 use crate::accept::{empty, serve};
+use crate::load::Work;
 use crate::stop::Stop;
 
 /// Serves until a signal comes or all expected events are there, and prints the counts.
@@ -50,7 +51,7 @@ pub(crate) fn run(args: &ProcessorArgs) -> anyhow::Result<()> {
                     let processor = Arc::clone(&processor);
                     async move { processor.answer(request).await }
                 };
-                LocalSet::new().block_on(&runtime, serve(answer, listener, ended))
+                LocalSet::new().block_on(&runtime, serve(answer, listener, ended, Work::default()))
             })
             .context("cannot start a thread")?;
         threads.push(thread);

@@ -25,6 +25,9 @@ use crate::corpus::Size;
   loadtest run http://127.0.0.1:8080/hooks/github --preset github --secret-file secret \\
       --payloads tests/fixtures/github --rate max --server-pid $(pidof hookgate) --json
 
+  loadtest run https://localhost:8443/hooks/github --ca examples/tls-cert.pem --preset github --secret-file secret \\
+      --corpus small --rate 2000
+
 Exit codes:
   0    measured
   1    nothing could be measured
@@ -33,8 +36,14 @@ Exit codes:
   130  ended early by a signal, with the results so far"
 )]
 pub(crate) struct RunArgs {
-    /// The source's URL: http only.
+    /// The source's URL.
     pub(crate) url: String,
+    /// With https: the PEM file with the gateway's certificate, or the one that has signed it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// A new connection for each request.
+    #[arg(long)]
+    pub(crate) fresh: bool,
     /// Sign as this provider does; the names are those of `hookgate presets`.
     #[arg(long)]
     pub(crate) preset: String,

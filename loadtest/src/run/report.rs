@@ -64,8 +64,12 @@ pub(crate) struct Report {
     pub(crate) slip_us: Option<Quantiles>,
     /// Share of the requests that left more than a millisecond late by the client's own delay.
     pub(crate) slipped: f64,
+    /// Its threads never slept.
+    pub(crate) client_spins: bool,
     pub(crate) client_running: f64,
     pub(crate) client_runnable: f64,
+    /// Share of the time in which its busiest thread had nothing to do.
+    pub(crate) client_idle: f64,
     pub(crate) bytes_sent_per_s: f64,
     pub(crate) bytes_received_per_s: f64,
     pub(crate) payloads: Sizes,
@@ -148,8 +152,10 @@ impl Report {
             waited_us: Quantiles::of(&tally.waited),
             slip_us: Quantiles::of(&tally.slip),
             slipped: slipped(tally),
+            client_spins: client.spin,
             client_running: client.running,
             client_runnable: client.runnable,
+            client_idle: client.idle,
             bytes_sent_per_s: per_second(tally.bytes_sent),
             bytes_received_per_s: per_second(tally.bytes_received),
             payloads: setting.payloads,
@@ -224,12 +230,23 @@ pub(super) mod tests {
 
     #[test]
     fn a_client_without_a_core_says_so() {
-        let starved = Client { running: 0.5, runnable: 0.97, spin: false };
+        let starved = Client { running: 0.5, runnable: 0.97, ..Client::default() };
         assert!(report(starved, Duration::ZERO, Some(100)).saturated);
         assert!(!report(starved, Duration::ZERO, None).saturated, "the server may have had the core");
-        let busy = Client { running: 0.97, runnable: 0.97, spin: false };
+        let busy = Client { running: 0.97, runnable: 0.97, ..Client::default() };
         assert!(report(busy, Duration::ZERO, None).saturated);
-        assert!(!report(Client { spin: true, ..busy }, Duration::ZERO, Some(100)).saturated, "it spins on purpose");
+    }
+
+    #[test]
+    fn a_client_that_spins_is_saturated_once_it_always_finds_something_to_do() {
+        for rate in [Some(100), None] {
+            let spinning = |idle| Client { running: 1.0, runnable: 1.0, spin: true, idle };
+            assert!(!report(spinning(0.3), Duration::ZERO, rate).saturated, "it spins on purpose");
+            let busy = report(spinning(0.02), Duration::ZERO, rate);
+            assert!(busy.saturated && busy.saturated_because[0].contains("98 %"), "{:?}", busy.saturated_because);
+        }
+        let starved = Client { running: 0.5, runnable: 1.0, spin: true, idle: 0.4 };
+        assert!(report(starved, Duration::ZERO, Some(100)).saturated, "it looked in vain, and late");
     }
 
     #[test]

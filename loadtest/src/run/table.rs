@@ -122,8 +122,13 @@ impl Report {
     fn machine(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "client's busiest thread: {:.0} % on a core, {:.0} % waiting for one",
+            "client's busiest thread: {:.0} % on a core{}, {:.0} % waiting for one",
             self.client_running * 100.0,
+            if self.client_spins {
+                format!(" ({:.0} % idle, spinning)", self.client_idle * 100.0)
+            } else {
+                String::new()
+            },
             (self.client_runnable - self.client_running).max(0.0) * 100.0
         )?;
         if let Some(server) = self.server {

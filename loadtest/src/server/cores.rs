@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use anyhow::{Context as _, ensure};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::thread::{CpuSet, Pid, sched_getaffinity, sched_setaffinity};
 
 /// A set of cores: `0`, `0,2`, `1-3`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -67,12 +67,21 @@ impl Cores {
         self.0.len()
     }
 
+    pub(crate) fn has_any_of(&self, other: &Self) -> bool {
+        self.0.iter().any(|core| other.0.contains(core))
+    }
+
     fn enter(&self) -> anyhow::Result<()> {
+        self.put(None)
+    }
+
+    /// Puts a thread, the current one if none is given, on these cores.
+    pub(super) fn put(&self, thread: Option<Pid>) -> anyhow::Result<()> {
         let mut mask = CpuSet::new();
         for &core in &self.0 {
             mask.set(core);
         }
-        sched_setaffinity(None, &mask).with_context(|| format!("cannot move to the cores {self}"))
+        sched_setaffinity(thread, &mask).with_context(|| format!("cannot move to the cores {self}"))
     }
 }
 

@@ -18,15 +18,37 @@ pub(crate) struct ConfigText<'a> {
     pub(crate) processors: &'a [SocketAddr],
     /// How many ids the source remembers; as the preset has it if not given.
     pub(crate) ids: Option<u64>,
+    /// Where metrics are to be had; nowhere if not given.
+    pub(crate) admin: Option<SocketAddr>,
+    /// More keys of the gateway itself, a line each.
+    pub(crate) gateway_keys: &'a str,
+    /// More keys of each route, likewise.
+    pub(crate) route_keys: &'a str,
 }
 
-impl ConfigText<'_> {
+impl<'a> ConfigText<'a> {
+    /// One io thread, durable, a route that discards.
+    pub(crate) fn plain(listen: SocketAddr, secret: &'a str) -> Self {
+        Self {
+            listen,
+            io_threads: 1,
+            ack: "durable",
+            secret,
+            processors: &[],
+            ids: None,
+            admin: None,
+            gateway_keys: "",
+            route_keys: "",
+        }
+    }
+
     /// Writes it, and the secret, into `dir`, in which its journal will be too.
     pub(crate) fn write(&self, dir: &Path) -> anyhow::Result<PathBuf> {
-        let Self { listen, io_threads, ack, secret, processors, ids } = self;
+        let Self { listen, io_threads, ack, secret, processors, ids, admin, gateway_keys, route_keys } = self;
+        let admin = admin.map_or_else(|| "off".to_owned(), |admin| admin.to_string());
         let mut text = format!(
-            "[gateway]\nlisten = \"{listen}\"\nio_threads = {io_threads}\nadmin = \"off\"\n\
-             max_connections = 30000\nmax_connections_per_address = 30000\n\n\
+            "[gateway]\nlisten = \"{listen}\"\nio_threads = {io_threads}\nadmin = \"{admin}\"\n\
+             max_connections = 30000\nmax_connections_per_address = 30000\n{gateway_keys}\n\
              [journal]\ndir = \"data\"\nretain = {{ age = \"0s\", size = \"1GiB\" }}\n\n\
              [[source]]\nname = \"github\"\npreset = \"github\"\nsecret = {{ file = \"secret\" }}\nack = \"{ack}\"\n"
         );
@@ -37,6 +59,7 @@ impl ConfigText<'_> {
         let none = processors.is_empty().then(|| "\"discard\"".to_owned());
         for (at, to) in destinations.chain(none).enumerate() {
             write!(text, "\n[[route]]\nname = \"route-{at}\"\nfrom = {{ source = \"github\" }}\nto = {to}\n")?;
+            text.push_str(route_keys);
         }
         let path = dir.join("hookgate.toml");
         std::fs::write(dir.join("secret"), secret).context("cannot write the gateway's secret")?;

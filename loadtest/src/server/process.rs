@@ -39,6 +39,10 @@ impl Process {
         Ok(Self { child, name, log })
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The process and those it has started.
     pub(crate) fn pids(&self) -> Vec<u32> {
         let pid = self.child.id();

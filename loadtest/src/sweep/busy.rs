@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::server::thread_times;
+
 /// Counters of a running gateway at a moment.
 #[derive(Debug, Clone)]
 pub(super) struct Look {
@@ -38,7 +40,7 @@ impl Look {
     pub(super) fn at(pid: u32, admin: SocketAddr, data: &Path) -> Self {
         Self {
             at: Instant::now(),
-            threads: threads(pid),
+            threads: thread_times(pid),
             disk: disk(data),
             backlog: backlog(admin).unwrap_or_default(),
         }
@@ -87,17 +89,6 @@ impl Busy {
     }
 }
 
-/// Nanoseconds on a core by the thread's name; threads of one name together.
-fn threads(pid: u32) -> BTreeMap<String, Duration> {
-    let mut times = BTreeMap::new();
-    for task in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
-        let read = |file: &str| fs::read_to_string(task.path().join(file)).unwrap_or_default();
-        let nanos = read("schedstat").split_whitespace().next().and_then(|text| text.parse().ok()).unwrap_or_default();
-        *times.entry(read("comm").trim().to_owned()).or_default() += Duration::from_nanos(nanos);
-    }
-    times
-}
-
 /// Time in which the device below a directory was at work; `None` for one that the kernel does not count.
 fn disk(data: &Path) -> Option<Duration> {
     let device = fs::metadata(data).ok()?.dev();
@@ -144,11 +135,5 @@ mod tests {
         assert_eq!(used_up(&[("io-0", 0.6), ("journal", 0.38)], None), "the gateway's cores (io-0 60 %, journal 38 %)");
         assert_eq!(used_up(&[("io-0", 0.3)], Some(0.97)), "the disk (at work 97 % of the time)");
         assert_eq!(used_up(&[("io-0", 0.3)], Some(0.2)), "");
-    }
-
-    #[test]
-    fn the_threads_of_a_process_are_seen() {
-        let own = threads(std::process::id());
-        assert!(own.values().any(|time| !time.is_zero()), "{own:?}");
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::LocalSet;
 
 use crate::accept::{empty, serve};
+use crate::load::Work;
 
 /// Runs until dropped.
 pub(super) struct StandIn {
@@ -35,7 +36,7 @@ impl StandIn {
                     }
                     empty(if whole { StatusCode::OK } else { StatusCode::BAD_REQUEST })
                 };
-                LocalSet::new().block_on(&runtime, serve(answer, listener, ended))
+                LocalSet::new().block_on(&runtime, serve(answer, listener, ended, Work::default()))
             })
             .context("cannot start a processor's thread")?;
         Ok(Self { address, end })

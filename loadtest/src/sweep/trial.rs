@@ -15,7 +15,7 @@ use super::busy::{Busy, Look};
 use super::settings::{Round, Setting};
 use super::trial_config::{Original, Place};
 use crate::bar::Bar;
-use crate::load::{Outcome, Payload, Plan, Press, Quantiles, Target, measure, saturation};
+use crate::load::{Dial, Outcome, Payload, Plan, Press, Quantiles, Target, measure, saturation};
 use crate::quiet::Quiet;
 use crate::server::{Layout, Process, free_port};
 use crate::sign::Signing;
@@ -158,7 +158,9 @@ impl Bench<'_> {
             duration,
             timeout: TIMEOUT,
             spin: false,
+            dial: Dial::default(),
             keeps_ids: false,
+            returns: None,
             server: gateway.pids(),
         };
         let pid = gateway.pids().first().copied().context("a process has an id")?;

@@ -14,7 +14,7 @@ use super::judge::Verdict;
 use super::receiver::Receiver;
 use crate::bar::Bar;
 use crate::figures::Grouped;
-use crate::load::{Acknowledged, Outcome, Plan, Press, Target, measure, probe};
+use crate::load::{Acknowledged, Dial, Outcome, Plan, Press, Target, measure, probe};
 use crate::server::{ConfigText, Process, find, free_port};
 use crate::sign::Signing;
 use crate::stop::Stop;
@@ -63,14 +63,7 @@ async fn verify(args: &VerifyArgs) -> anyhow::Result<Verified> {
         None => {
             let (listen, secret) = (free_port()?, secret());
             let processors: Vec<_> = receivers.iter().map(|receiver| receiver.address).collect();
-            let config = ConfigText {
-                listen,
-                io_threads: 1,
-                ack: &args.ack,
-                secret: &secret,
-                processors: &processors,
-                ids: None,
-            };
+            let config = ConfigText { ack: &args.ack, processors: &processors, ..ConfigText::plain(listen, &secret) };
             let mut command = Command::new(find(args.hookgate.as_deref())?);
             command.arg("run").arg("--config").arg(config.write(directory.path())?);
             let mut gateway = Process::start(command, None, directory.path())?;
@@ -79,6 +72,7 @@ async fn verify(args: &VerifyArgs) -> anyhow::Result<Verified> {
         }
     };
     let target = Target::resolve(&url)?;
+    ensure!(target.tls_host.is_none(), "verify speaks to a gateway in the clear only: give a URL with http");
     probe(target.address)?;
     let plan = Plan {
         address: target.address,
@@ -89,7 +83,9 @@ async fn verify(args: &VerifyArgs) -> anyhow::Result<Verified> {
         duration: args.duration,
         timeout: TIMEOUT,
         spin: false,
+        dial: Dial::default(),
         keeps_ids: true,
+        returns: None,
         server: Vec::new(),
     };
     let press = Arc::new(Press::new(Signing::new("github", secret)?, target, args.corpus.payloads()));

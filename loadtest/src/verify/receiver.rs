@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::LocalSet;
 
 use crate::accept::{empty, serve};
-use crate::load::Ids;
+use crate::load::{Ids, Work};
 
 /// A delivery.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +55,7 @@ impl Receiver {
                         empty(StatusCode::OK)
                     }
                 };
-                LocalSet::new().block_on(&runtime, serve(answer, listener, ended))
+                LocalSet::new().block_on(&runtime, serve(answer, listener, ended, Work::default()))
             })
             .context("cannot start a processor's thread")?;
         Ok(Self { address, arrivals, end, thread: Some(thread) })
