@@ -60,6 +60,11 @@ mod gateway;
 #[doc(hidden)]
 pub mod fuzz;
 
+/// What `benches/` measures. No part of the interface.
+#[cfg(feature = "benches")]
+#[doc(hidden)]
+pub mod bench;
+
 /// The commands of the `hookgate` binary.
 pub mod cli;
 

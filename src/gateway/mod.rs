@@ -30,6 +30,9 @@ mod sources;
 
 mod wakes;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io;

@@ -74,6 +74,9 @@ mod writer;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
 
+#[cfg(feature = "benches")]
+pub(crate) mod bench;
+
 #[cfg(test)]
 mod tests;
 

@@ -16,6 +16,9 @@ mod shared;
 
 mod template;
 
+#[cfg(feature = "benches")]
+pub(crate) mod bench;
+
 pub(crate) use answer::Reply;
 pub(crate) use body::{ReplyBody, ReplyBytes};
 pub(crate) use handshake::{Asked, Handshaken, Handshakes};

@@ -102,6 +102,8 @@ use self::dead::DeadLetters;
 pub use self::delivery::Delivery;
 pub(crate) use self::delivery::{Failure, FailureKind, LocalFuture, Outcome, Outcomes, Sink, SinkFactory};
 use self::dispatch::{Bell, Dispatch};
+#[cfg(test)]
+pub(crate) use self::dispatch::{Day, LONGEST_BACKOFF};
 pub(crate) use self::dispatch::{Log, LogError, Waker};
 use self::durable::Stand;
 pub(crate) use self::error::{ForgetError, RoutesError};

@@ -49,6 +49,12 @@ impl Gateway {
         Self::run_under(program, dir)
     }
 
+    /// The same with another build of it.
+    pub fn start_build_under(program: &[&str], binary: &Path, config: &str) -> Self {
+        let dir = Self::prepare("", "", config, |_| {});
+        Self::try_run_build_under(program, binary, dir).unwrap_or_else(|log| panic!("it has ended:\n{}", log.text()))
+    }
+
     /// The same with more keys in `[gateway]`.
     pub fn start_with(gateway_keys: &str, config: &str) -> Self {
         Self::launch(gateway_keys, config, |_| {})
@@ -102,7 +108,11 @@ impl Gateway {
 
     /// What it has said, if it ends before it listens.
     fn try_run_under(program: &[&str], dir: Arc<tempfile::TempDir>) -> Result<Self, Log> {
-        let arguments = [program, &[env!("CARGO_BIN_EXE_hookgate"), "run"]].concat();
+        Self::try_run_build_under(program, Path::new(env!("CARGO_BIN_EXE_hookgate")), dir)
+    }
+
+    fn try_run_build_under(program: &[&str], binary: &Path, dir: Arc<tempfile::TempDir>) -> Result<Self, Log> {
+        let arguments = [program, &[binary.to_str().unwrap(), "run"]].concat();
         let mut child = Command::new(arguments[0])
             .args(&arguments[1..])
             .env("HOOKGATE_ALLOW_ROOT", "1")
@@ -207,6 +217,11 @@ impl Gateway {
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
+    }
+
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// What the system says of it: `/proc/PID/FILE`.

@@ -103,6 +103,8 @@ mod speaks_tls;
 
 mod stops_in_order;
 
+mod spends_few_instructions;
+
 mod spends_few_system_calls;
 
 mod survives_bad_requests;

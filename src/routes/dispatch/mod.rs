@@ -43,6 +43,8 @@ use std::sync::Arc;
 
 pub(super) use self::bell::Bell;
 pub(crate) use self::log::{Log, LogError};
+#[cfg(test)]
+pub(crate) use self::tests::{Day, LONGEST_BACKOFF};
 pub(super) use self::thread::Dispatch;
 
 /// Tells the `dispatch` thread that there is more to read in the journal.

@@ -1,4 +1,5 @@
-//! One event that fails for a day, beside a million that do not. The day is passed in.
+//! One event that fails for a day, beside a million that do not. The day is passed in. Here the journal is in memory;
+//! `gateway/tests/day.rs` has the same day with segments on a disk.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,65 @@ use crate::routes::{Failure, FailureKind, Log, Progress};
 const DAY_S: u64 = 24 * 3600;
 const PER_SECOND: u64 = 12;
 
+/// Dispatch, and one route in which the event with the id "0" fails for a day.
+pub(crate) struct Day {
+    machine: Machine,
+    route: Route,
+}
+
+/// The longest wait before an attempt at that event.
+pub(crate) const LONGEST_BACKOFF: Duration = Duration::from_mins(15);
+
+impl Day {
+    /// Before the first event.
+    pub(crate) fn begin() -> Self {
+        let start = Start { name: Arc::from("a"), progress: Progress::at(Sequence(0)), max_parked: 10 };
+        Self { machine: Machine::new(vec![start], Vec::new(), Vec::new(), 65_536), route: Route::default() }
+    }
+
+    /// Hands out what there is at this moment of the day, and has what failed parked.
+    pub(crate) fn turn(&mut self, now_ms: u64, log: &mut dyn Log) {
+        self.route.now_ms = now_ms;
+        while self.machine.turn(now_ms, log, &mut self.route).more {}
+        self.take_note(log);
+        assert!(self.machine.parked(0) <= 1);
+        assert!(self.machine.position(0).progress().undone().len() <= 1);
+    }
+
+    /// Takes note of what the journal has parked.
+    pub(crate) fn take_note(&mut self, log: &mut dyn Log) {
+        self.machine.collect(log, &mut self.route);
+    }
+
+    /// Records what is done, and lets go of what is not needed any more; from where on it is needed.
+    pub(crate) fn record(&mut self, log: &mut dyn Log) -> Sequence {
+        log.save(self.machine.take_moved(), self.machine.take_settled());
+        let lowest = self.machine.lowest().unwrap();
+        log.release_before(lowest);
+        lowest
+    }
+
+    /// Whether the event is on its way to be parked.
+    pub(crate) fn is_parking(&self) -> bool {
+        self.route.is_parking
+    }
+
+    /// How often it was tried.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.route.attempts
+    }
+
+    /// How many of the others were delivered.
+    pub(crate) fn delivered(&self) -> u64 {
+        self.route.delivered
+    }
+
+    /// Whether it was given up, and nothing is left of it.
+    pub(crate) fn is_over(&self) -> bool {
+        self.route.died && self.machine.parked(0) == 0
+    }
+}
+
 /// A route whose processor takes everything but the first event.
 #[derive(Default)]
 struct Route {
@@ -23,6 +83,7 @@ struct Route {
     failed: Vec<Parked>,
     delivered: u64,
     attempts: u32,
+    is_parking: bool,
     died: bool,
 }
 
@@ -32,7 +93,7 @@ fn retry() -> RetryConfig {
     RetryConfig {
         attempts: u32::MAX,
         first: Duration::from_secs(1),
-        max: Duration::from_mins(15),
+        max: LONGEST_BACKOFF,
         age: Duration::from_hours(24),
         final_statuses: Vec::new(),
     }
@@ -91,10 +152,13 @@ impl Outlets for Route {
     }
 
     fn take_failed(&mut self, _: usize, parking: &mut Vec<Parked>) {
+        self.is_parking |= !self.failed.is_empty();
         parking.append(&mut self.failed);
     }
 
-    fn let_go(&mut self, _: usize, _: Sequence) {}
+    fn let_go(&mut self, _: usize, _: Sequence) {
+        self.is_parking = false;
+    }
 
     fn keep(&mut self, _: usize, _: Sequence) {
         panic!("the journal takes what fails");
@@ -118,33 +182,23 @@ impl Outlets for Route {
 fn one_event_that_fails_for_a_day_holds_nothing_for_longer_than_the_longest_backoff() {
     let disk = Disk::new(|_| Some("invoice.paid"));
     let mut log = disk.log();
-    let start = Start { name: Arc::from("a"), progress: Progress::at(Sequence(0)), max_parked: 10 };
-    let mut machine = Machine::new(vec![start], Vec::new(), Vec::new(), 65_536);
-    let mut route = Route::default();
+    let mut day = Day::begin();
     let mut longest_wait = 0;
     for second in 0..DAY_S {
-        route.now_ms = second * 1_000;
         disk.append(PER_SECOND);
-        machine.turn(route.now_ms, &mut log, &mut route);
-        machine.collect(&mut log, &mut route);
-        log.save(machine.take_moved(), machine.take_settled());
-        log.release_before(machine.lowest().unwrap());
+        day.turn(second * 1_000, &mut log);
+        day.record(&mut log);
 
         longest_wait = longest_wait.max(disk.end() - disk.gone());
-        assert!(machine.parked(0) <= 1);
-        assert!(machine.events_held() <= PER_SECOND as usize);
-        assert!(machine.position(0).progress().undone().len() <= 1);
+        assert!(day.machine.events_held() <= PER_SECOND as usize);
         assert!(disk.events.used() <= 1 + PER_SECOND as usize, "what is parked is a place and a time");
     }
     // The others, every one; the numbers that remain are those of the attempts.
-    assert_eq!(route.delivered, DAY_S * PER_SECOND - 1);
-    assert!(route.attempts > 100, "{} attempts", route.attempts);
-    let backoff_s = retry().max.as_secs() + 3;
+    assert_eq!(day.delivered(), DAY_S * PER_SECOND - 1);
+    assert!(day.attempts() > 100, "{} attempts", day.attempts());
+    let backoff_s = LONGEST_BACKOFF.as_secs() + 3;
     assert!(longest_wait <= backoff_s * (PER_SECOND + 1), "{longest_wait} sequences were held");
     // It may be given up a little earlier: the next attempt would have come too late.
-    route.now_ms = (DAY_S + 3600) * 1_000;
-    machine.turn(route.now_ms, &mut log, &mut route);
-    machine.collect(&mut log, &mut route);
-    assert!(route.died);
-    assert_eq!(machine.parked(0), 0);
+    day.turn((DAY_S + 3600) * 1_000, &mut log);
+    assert!(day.is_over());
 }

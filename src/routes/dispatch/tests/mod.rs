@@ -11,3 +11,5 @@ mod fake;
 mod model;
 
 mod threads;
+
+pub(crate) use self::day::{Day, LONGEST_BACKOFF};
