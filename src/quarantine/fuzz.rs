@@ -30,6 +30,11 @@ pub(crate) fn entry(data: &[u8]) {
     }
     let written = entry.encode();
     assert!(Entry::decode(&written).is_some_and(|again| again == entry), "it is written as another");
+    let mut changed = written.clone();
+    if let Some(last) = changed.last_mut() {
+        *last ^= 1;
+    }
+    assert!(Entry::decode(&changed).is_none(), "a change is not noticed");
     let cut = data.len() / 2;
     assert!(Entry::decode(written.get(..written.len() - 1 - cut.min(written.len() / 2)).expect("shorter")).is_none());
     // What is let in again is read as a request.

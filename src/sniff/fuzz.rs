@@ -143,7 +143,7 @@ fn is_found_where_it_is_written(text: &str) {
         return;
     }
     let form = form_urlencoded::Serializer::new(String::new()).append_pair("a", "b").append_pair("type", text).finish();
-    let percent: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let percent: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
     let xml = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&#62;").replace('"', "&quot;");
     let rows = [
         ("query", "", String::new()),
