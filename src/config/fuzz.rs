@@ -20,6 +20,12 @@ pub(crate) fn text(data: &[u8]) {
     let first = read(text);
     match &first {
         Ok(config) => {
+            let gateway = &config.gateway;
+            assert!(gateway.max_body <= gateway.memory_budget, "a body for which there is no memory");
+            assert!(gateway.max_connections > 0 && gateway.max_connections_per_address > 0);
+            for limit in [gateway.head_timeout, gateway.body_timeout, gateway.idle_timeout, gateway.drain_timeout] {
+                assert!(limit > Duration::ZERO, "a limit of no time");
+            }
             for warning in &config.warnings {
                 assert!((1..=lines).contains(&warning.line), "{warning}");
             }

@@ -36,6 +36,21 @@ pub fn config(data: &[u8]) {
     crate::config::fuzz::text(data);
 }
 
+/// A block of the log of attempts.
+pub fn attempts(data: &[u8]) {
+    crate::routes::attempts_fuzz::log(data);
+}
+
+/// A file of the quarantine.
+pub fn quarantine(data: &[u8]) {
+    crate::quarantine::fuzz::entry(data);
+}
+
+/// What a poll remembers.
+pub fn poll_memory(data: &[u8]) {
+    crate::poll::fuzz::memory(data);
+}
+
 /// Records of the journal.
 pub fn journal_records(data: &[u8]) {
     crate::journal::fuzz::records(data);

@@ -93,6 +93,21 @@ fn config() {
 }
 
 #[test]
+fn attempts() {
+    drive("attempts", super::attempts, &[]);
+}
+
+#[test]
+fn quarantine() {
+    drive("quarantine", super::quarantine, &[]);
+}
+
+#[test]
+fn poll_memory() {
+    drive("poll_memory", super::poll_memory, &[]);
+}
+
+#[test]
 fn journal_records() {
     drive("journal_records", super::journal_records, &[]);
 }

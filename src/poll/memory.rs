@@ -27,6 +27,16 @@ impl Memory {
         Self { cursor: start, validators: None }
     }
 
+    /// What these bytes of a file say; `None` if that is nothing.
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok().filter(|saved| *saved != Self::default())
+    }
+
+    /// The bytes that say it.
+    pub(super) fn write(&self) -> serde_json::Result<Vec<u8>> {
+        serde_json::to_vec(self)
+    }
+
     /// What a poll goes on with that is told to go on from this cursor, or to begin anew.
     pub(super) fn anew(config: &PollConfig, to: Option<String>) -> Result<Self, String> {
         match to {
@@ -60,7 +70,7 @@ impl MemoryFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let saved = serde_json::from_slice(&bytes).ok().filter(|saved| *saved != Memory::default());
+        let saved = Memory::read(&bytes);
         let why = || {
             let help = "holds no cursor; take the file away to begin anew";
             io::Error::new(io::ErrorKind::InvalidData, format!("{} {help}", self.0.display()))
@@ -73,7 +83,7 @@ impl MemoryFile {
         fs::create_dir_all(self.folder())?;
         let temporary = self.0.with_extension("json.new");
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-        file.write_all(&serde_json::to_vec(memory)?)?;
+        file.write_all(&memory.write()?)?;
         file.sync_all()?;
         fs::rename(&temporary, &self.0)?;
         File::open(self.folder())?.sync_all()

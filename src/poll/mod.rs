@@ -14,6 +14,9 @@ mod advance;
 
 mod fetch;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
+
 mod memory;
 
 mod observed;

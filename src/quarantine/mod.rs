@@ -22,6 +22,9 @@ mod door;
 
 mod entry;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
+
 mod kept;
 
 mod shelf;

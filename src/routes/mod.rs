@@ -95,6 +95,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::attempts::fuzz as attempts_fuzz;
 pub(crate) use self::attempts::{AttemptsOf, Run, Told, read_attempts};
 pub(crate) use self::buried::{Buried, BuriedAttempt, read_buried};
 use self::counts::OfferCounts;

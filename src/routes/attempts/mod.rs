@@ -13,6 +13,9 @@ mod files;
 
 mod format;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
+
 mod note;
 
 mod read;

@@ -1,0 +1,4 @@
+//! See `hookgate::fuzz::poll_memory`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| hookgate::fuzz::poll_memory(data));

@@ -1,0 +1,147 @@
+#!/usr/bin/env bash
+# Slow heads, slow bodies and slow readers with CONNECTIONS connections (4,000 unless said otherwise) from one address, and a sender of signed
+# events from another beside them: first with the limits that hold unless others are written, then with limits per address that let all of them in.
+#
+#   loadtest/slow.sh [CONNECTIONS] [DIRECTORY]
+#
+# Needs slowhttptest, ss and curl, an IPv6 loopback address, and target/release/hookgate and target/release/loadtest (or $HOOKGATE and $LOADTEST).
+# Exits 0 only if the gateway itself closed every connection of the attackers and refused no event of the honest sender.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+CONNECTIONS=${1:-4000}
+BASE=$(mktemp -d "${2:-.}/.slow-XXXXXX")
+BASE=$(cd "$BASE" && pwd)
+HOOKGATE=${HOOKGATE:-target/release/hookgate} LOADTEST=${LOADTEST:-target/release/loadtest}
+PORT=18580 ADMIN=18581
+export HOOKGATE_ALLOW_ROOT=1
+ulimit -n "$(ulimit -Hn)"
+
+cleanup() {
+  trap - EXIT
+  # Those started here, and no others.
+  for pid in $(jobs -p); do
+    pkill -P "$pid" 2>/dev/null || true
+    kill "$pid" 2>/dev/null || true
+  done
+  wait || true
+  rm -rf "$BASE"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+printf 'the-secret-of-honest-senders-0123456789' > "$BASE/secret"
+chmod 600 "$BASE/secret"
+
+# The attackers come from 127.0.0.1, the honest sender from ::1. Only sources without a proof read the attackers' bodies at all.
+configure() {
+  cat > "$BASE/hookgate.toml" <<TOML
+[gateway]
+listen = ["127.0.0.1:$PORT", "[::1]:$PORT"]
+admin = "127.0.0.1:$ADMIN"
+$1
+[journal]
+dir = "$BASE/data"
+[[source]]
+name = "github"
+preset = "github"
+secret = { file = "$BASE/secret" }
+[[source]]
+name = "open"
+auth = "none"
+[[route]]
+name = "all"
+from = { source = "*" }
+to = "discard"
+TOML
+}
+
+start() {
+  $HOOKGATE run --config "$BASE/hookgate.toml" >> "$BASE/log" 2>&1 &
+  GATEWAY=$!
+  for _ in $(seq 600); do
+    if (exec 3<> /dev/tcp/127.0.0.1/$PORT) 2>/dev/null; then return; fi
+    kill -0 "$GATEWAY" 2>/dev/null || break
+    sleep 0.05
+  done
+  tail -n 3 "$BASE/log" >&2
+  exit 1
+}
+stop() {
+  kill -TERM "$GATEWAY"
+  wait "$GATEWAY"
+}
+
+metrics() { curl -sf "http://127.0.0.1:$ADMIN/metrics"; }
+# The sum of a metric's samples in a file.
+of() { awk -v name="$2" 'index($0, name) == 1 { sum += $NF } END { print sum + 0 }' "$1"; }
+more() { echo $(($(of "$BASE/after" "$1") - $(of "$BASE/before" "$1"))); }
+resident() { awk '/VmRSS/ { print $2 }' "/proc/$GATEWAY/status"; }
+# What the attackers still have open, seen from the gateway.
+standing() { ss -Htn state established "( sport = :$PORT )" dst 127.0.0.1 | wc -l; }
+field() { sed -E "s/.*\"$1\":(\{[^}]*\}|[^,}]*).*/\1/" "$BASE/honest"; }
+wrong=0
+complain() { echo "    WRONG: $*"; wrong=1; }
+
+# attack NAME SECONDS SLOWHTTPTEST-ARGUMENTS…: without arguments nobody attacks.
+attack() {
+  local name=$1 seconds=$2 began peak=0 most=0 now last=0 before
+  shift 2
+  metrics > "$BASE/before"
+  before=$(resident)
+  $LOADTEST run "http://[::1]:$PORT/hooks/github" --preset github --secret-file "$BASE/secret" --corpus small --rate 400 --connections 32 \
+    --warmup 1s --duration "${seconds}s" --json > "$BASE/honest" 2> "$BASE/honest.errors" &
+  local honest=$!
+  sleep 2
+  began=$(date +%s)
+  if [ $# -gt 0 ]; then
+    # It ends before its time if the gateway has closed all.
+    slowhttptest "$@" -c "$CONNECTIONS" -r 1000 -l $((seconds + 60)) > "$BASE/attack" 2>&1 &
+    local attacker=$!
+    while kill -0 "$attacker" 2>/dev/null && [ $(($(date +%s) - began)) -lt $((seconds + 60)) ]; do
+      now=$(standing)
+      [ "$now" -gt "$most" ] && most=$now
+      now=$(resident)
+      [ "$now" -gt "$peak" ] && peak=$now
+      last=$(($(date +%s) - began))
+      sleep 0.5
+    done
+    wait "$attacker" || true
+  fi
+  wait "$honest" || true
+  metrics > "$BASE/after"
+  now=$(resident)
+  echo "$name"
+  echo "    honest: sent $(field sent), accepted $(field accepted), refused $(field refused), failed $(field failed), latency $(field latency_accepted_us)"
+  [ "$(field accepted)" = "$(field sent)" ] || complain "honest events were not accepted: $(cat "$BASE/honest.errors")"
+  if [ $# -gt 0 ]; then
+    echo "    attack: $most connections stood at once, all gone after $last s: $(tr -d '\r' < "$BASE/attack" | sed 's/\x1b\[[0-9;]*[mHJ]//g' | grep -a 'Exit status' || true)"
+    echo "    gateway: accepted $(more hookgate_connections_total) connections; refused $(more hookgate_connections_refused_total);" \
+      "closed for their head $(more hookgate_head_timeouts_total), idle $(more hookgate_idle_timeouts_total), not taking answers $(more hookgate_write_timeouts_total)"
+    grep -a '^hookgate_requests_refused_total' "$BASE/after" | sed -E 's/.*source="([^"]*)",reason="([^"]*)"\} (.*)/    refused until now: \1 \2 \3/'
+    echo "    resident: before $before KiB, at most $peak, after $now; budget of bodies in use: $(of "$BASE/after" "hookgate_memory_budget_used_bytes")"
+    # A slow reader has not read yet that it was closed: what the gateway counts is what counts.
+    local ended=$(($(more hookgate_head_timeouts_total) + $(more hookgate_idle_timeouts_total) + $(more hookgate_write_timeouts_total) +
+      $(more 'hookgate_requests_refused_total{source="open",reason="body_timeout"}')))
+    [ $((ended + $(more hookgate_connections_refused_total))) -ge "$CONNECTIONS" ] || complain "limits have ended $ended connections only"
+    [ "$(standing)" = 0 ] || complain "$(standing) connections still stand"
+    [ "$(of "$BASE/after" hookgate_connections_open)" = 0 ] || complain "$(of "$BASE/after" hookgate_connections_open) are open by the gateway's count"
+    grep -aq 'hookgate_requests_refused_total{source="github"' "$BASE/after" && complain "a request of the honest source was refused"
+  else
+    echo "    resident: before $before KiB, after $now"
+  fi
+  return 0
+}
+
+for limits in "" "max_connections_per_address = $((CONNECTIONS * 2))
+max_requests_per_address = $((CONNECTIONS * 2))"; do
+  configure "$limits"
+  start
+  if [ -z "$limits" ]; then echo "== the limits that hold unless others are written"; else echo "== limits per address of $((CONNECTIONS * 2))"; fi
+  attack "nobody" 20
+  attack "slow heads (head_timeout: 10 s)" 25 -H -i 5 -u "http://127.0.0.1:$PORT/hooks/open"
+  attack "slow bodies (body_timeout: 30 s)" 45 -B -i 5 -u "http://127.0.0.1:$PORT/hooks/open"
+  attack "slow readers of ten answers (idle_timeout: 75 s)" 95 -X -k 10 -w 1 -y 512 -n 1 -z 5 -u "http://127.0.0.1:$PORT/hooks/open"
+  attack "nobody" 20
+  stop
+done
+exit $wrong
