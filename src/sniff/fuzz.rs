@@ -217,7 +217,7 @@ pub(crate) fn inflate(data: &[u8]) {
             Coding::Gzip => members(data, MAX),
             Coding::Deflate => at_once(data, MAX),
         };
-        // The decoder of a stream has zeros before its output, to which raw deflate may refer: another calls that malformed.
+        // The decoder of a stream takes some raw deflate that this one calls malformed, probably what refers to before its beginning.
         let is_lenient = coding == Coding::Deflate && inflated && other.is_none();
         assert!(
             is_lenient || other.as_deref() == inflated.then_some(into.as_slice()),
