@@ -55,6 +55,12 @@ fn run_journal(mut writer: Writer, orders: &Receiver<Order>) {
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
+        if !orders.is_empty() {
+            // Under load, an io thread on the same core has read some of what has come and is about to hand over the rest: a batch
+            // then costs the same for more events. (512 connections on one core: 160 events a batch instead of 60, and 19 µs of
+            // CPU an event instead of 23.)
+            std::thread::yield_now();
+        }
         while writer.has_room()
             && let Ok(order) = orders.try_recv()
         {
