@@ -20,7 +20,7 @@ impl Answers {
     /// Makes the answer to an event that was taken, and gives back the map of its headers, as hyper takes it for the connection's next
     /// request.
     pub fn accepted(&self, id: &str, event_type: &str, headers: HeaderMap) -> HeaderMap {
-        let (head, body) = self.0.accepted(id, Some(event_type), headers).into_parts();
+        let (head, body) = self.0.accepted(|| (id, Some(event_type)), headers).into_parts();
         drop(black_box(body));
         head.headers
     }

@@ -18,9 +18,9 @@ const SIZES: [(usize, usize); 3] = [(250, 600), (7_300, 600), (105_000, 100)];
 /// Instructions a request at each of [`SIZES`], in all threads, but for SHA-256's own. One request at a time, so that nothing is shared among
 /// them and figures repeat; nothing reads the events, so that it is the answering path and the journal alone. One that is exceeded
 /// is a regression, or a decision to be taken and written down here; one that has become smaller is to be lowered.
-/// Runs differ by half a hundredth, durable ones by one; three and five are allowed.
+/// Runs differ by a few thousandths, durable ones on a busy machine by a hundredth; three and five are allowed.
 const BUDGETS: [(&str, [f64; 3]); 2] =
-    [("memory", [31_900.0, 47_300.0, 359_500.0]), ("durable", [52_000.0, 70_500.0, 543_000.0])];
+    [("memory", [31_200.0, 46_600.0, 361_500.0]), ("durable", [50_200.0, 65_700.0, 548_000.0])];
 
 #[test]
 #[ignore = "needs valgrind, and builds an optimised gateway: cargo test --workspace --test it -- --ignored instructions"]
