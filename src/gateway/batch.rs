@@ -13,7 +13,7 @@ use http::request::Parts;
 use http::{HeaderMap, Response};
 use tokio::task::yield_now;
 
-use super::intake::{Intake, Kept};
+use super::intake::{Counted, Intake};
 use super::sources::Source;
 use crate::config::Ack;
 use crate::event::{Event, IdSource};
@@ -57,7 +57,7 @@ impl Intake {
             Ack::Durable => self.make_all_safe(at, source, &events, batch.started).await?,
         };
         for (event, matched) in events.iter().zip(matched) {
-            self.count(at, Kept::of(event), matched);
+            self.count(at, Counted::of(event), matched);
         }
         self.counters.source(at).batches.increment();
         Ok(match events.first() {

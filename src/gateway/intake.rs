@@ -95,12 +95,12 @@ pub(super) enum Taken {
 
 /// What is counted of an event.
 #[derive(Clone, Copy)]
-pub(super) struct Kept {
+pub(super) struct Counted {
     received: SystemTime,
     body_bytes: u64,
 }
 
-impl Kept {
+impl Counted {
     pub(super) fn of(event: &Event) -> Self {
         Self { received: event.received(), body_bytes: event.body().len() as u64 }
     }
@@ -259,7 +259,7 @@ impl Intake {
 
     /// Hands an event over, and counts it when it is as safe as its source promises.
     pub(super) async fn keep(&self, at: usize, source: &Source, event: Event, started: Instant) -> Result<(), Refusal> {
-        let kept = Kept::of(&event);
+        let counted = Counted::of(&event);
         let matched = match source.ack {
             Ack::Memory => Some(self.hand_over(at, &event)?),
             Ack::Durable => {
@@ -267,7 +267,7 @@ impl Intake {
                 Self::made_safe(receipt.await, matched)?
             }
         };
-        self.count(at, kept, matched);
+        self.count(at, counted, matched);
         Ok(())
     }
 
@@ -397,11 +397,11 @@ impl Intake {
         }
     }
 
-    pub(super) fn count(&self, at: usize, kept: Kept, matched: Option<usize>) {
+    pub(super) fn count(&self, at: usize, counted: Counted, matched: Option<usize>) {
         let counters = self.counters.source(at);
         counters.accepted.increment();
-        counters.last_accepted.set(kept.received.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs());
-        counters.body_bytes.add(kept.body_bytes);
+        counters.last_accepted.set(counted.received.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs());
+        counters.body_bytes.add(counted.body_bytes);
         match matched {
             None => counters.duplicates.increment(),
             Some(0) => counters.unrouted.increment(),

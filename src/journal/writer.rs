@@ -273,11 +273,11 @@ impl Writer {
 
     /// Takes note of all that is in the batch, for the segment's page.
     fn note_in_index(&mut self, first: Sequence, offset: u64) {
-        let waiting = self.gathered.waiting.drain(..).map(|waiting| (Some(waiting.id), Some(waiting.source), false));
+        let key = *self.ids.key();
+        let waiting = self.gathered.waiting.drain(..).map(|waiting| (waiting.id, Some(waiting.source), false));
         let received = waiting.zip(&self.gathered.events);
-        let parked = self.parking.taken().map(|event| ((None, None, true), event));
+        let parked = self.parking.taken().map(|event| ((key.hash(event.id_bytes()), None, true), event));
         for (at, ((id, source, parked), event)) in received.chain(parked).enumerate() {
-            let id = id.unwrap_or_else(|| self.ids.key().hash(event.id_bytes()));
             let spot = Spot { sequence: first.plus(at as u64), offset, parked };
             self.index.push(id, spot, (source, || event.source()), event.received());
         }
