@@ -313,6 +313,15 @@ impl Shared {
         self.pools[route.pool].wake_one();
     }
 
+    /// See [`Route::leave_durable`].
+    fn leave_durable(&self) {
+        for route in &self.routes {
+            route.leave_durable();
+            // While an event was in this thread's hands, a worker may have looked and gone to sleep.
+            self.pools[route.pool].wake_one();
+        }
+    }
+
     fn add_offer_counts(&self) -> Arc<[OfferCounts]> {
         let counts: Arc<[OfferCounts]> = self.routes.iter().map(|_| OfferCounts::default()).collect();
         lock(&self.offer_counts).push(Arc::clone(&counts));

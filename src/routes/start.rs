@@ -118,7 +118,7 @@ impl Threads {
     pub(super) fn drain(mut self, shared: &Shared, timeout: Duration) {
         let deadline = Instant::now() + timeout;
         let mut dispatch = self.end_dispatch();
-        shared.routes.iter().for_each(|route| route.leave_durable());
+        shared.leave_durable();
         let is_done = |route: &Arc<Route>| {
             route.in_flight() == 0 && (route.undelivered_in_memory() == 0 || route.is_stuck_until(deadline))
         };

@@ -14,6 +14,19 @@ fn a_drain_waits_for_what_can_be_delivered() {
 }
 
 #[test]
+fn a_worker_sleeps_over_no_event_that_a_drain_has_in_its_hands() {
+    let mut bench = Bench::new(1, vec![(route("a"), sink(ok))]);
+    for id in 1..=1_000 {
+        bench.offer(&id.to_string()).unwrap();
+        // For about as long as its worker takes to get up.
+        bench.wait_for("a", "delivered", |status| {
+            (0..1_000).for_each(|_| bench.routes.shared.leave_durable());
+            status.delivered == id
+        });
+    }
+}
+
+#[test]
 fn a_drain_says_what_is_lost() {
     let gate = closed_gate();
     let mut bench =
