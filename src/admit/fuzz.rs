@@ -135,7 +135,7 @@ mod tests {
             .filter(|(source, admission)| {
                 !corpus.iter().filter_map(|data| request(data)).any(|(name, parts, body)| {
                     let verdict = admission.head_again(&parts, None, SystemTime::UNIX_EPOCH, any_age);
-                    let verdict = verdict.and_then(|check| check.finish(body));
+                    let verdict = verdict.and_then(|mut check| check.finish(body));
                     name == source.as_bytes()
                         && matches!(verdict, Err(Refusal::WrongSignature | Refusal::WrongCredentials))
                 })

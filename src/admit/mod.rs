@@ -93,7 +93,7 @@ pub use error::AdmissionError;
 use jwt::{BodyHash, Jwt};
 pub(crate) use senders::{Sender, Senders};
 pub use sign::{Message, Signer};
-use signature::{OpenSignature, Signature};
+use signature::{OpenSignature, Opened, Signature};
 use timestamp::Clock;
 use token::{BodyToken, Token};
 use whole::WholeSignature;
@@ -161,24 +161,24 @@ impl Admission {
             self.credentials.check(&parts.headers, parts.uri.query(), now)?;
         }
         if by_hand && !self.verifies_signature() && !self.has_credential_in_body() {
-            return Ok(BodyCheck { streamed: None, at_end: None });
+            return Ok(BodyCheck(Unproven::Nothing));
         }
         self.open(parts, tenant, Clock { now, any_age })
     }
 
     fn open<'a>(&'a self, parts: &'a Parts, tenant: Option<&str>, clock: Clock) -> Result<BodyCheck<'a>, Refusal> {
-        let (mut streamed, mut at_end) = (None, None);
-        match &self.proof {
-            None => {}
-            Some(ProviderProof::Signature(signature)) => {
-                let opened = signature.open(parts, tenant, clock)?;
-                streamed = opened.streamed;
-                at_end = opened.whole.map(AtEnd::Signature);
+        let unproven = match &self.proof {
+            None => Unproven::Nothing,
+            Some(ProviderProof::Signature(signature)) => match signature.open(parts, tenant, clock)? {
+                Opened::Streamed(signature) => Unproven::Streamed(signature),
+                Opened::Whole(signature) => Unproven::Whole(signature),
+            },
+            Some(ProviderProof::Token(token)) => {
+                token.open(parts, tenant, clock.now)?.map_or(Unproven::Nothing, Unproven::Token)
             }
-            Some(ProviderProof::Token(token)) => at_end = token.open(parts, tenant, clock.now)?.map(AtEnd::Token),
-            Some(ProviderProof::Jwt(jwt)) => at_end = jwt.open(parts, tenant, clock)?.map(AtEnd::Hash),
-        }
-        Ok(BodyCheck { streamed, at_end })
+            Some(ProviderProof::Jwt(jwt)) => jwt.open(parts, tenant, clock)?.map_or(Unproven::Nothing, Unproven::Hash),
+        };
+        Ok(BodyCheck(unproven))
     }
 
     /// The target of a request as it may be recorded and logged: path and query without the credential in it.
@@ -226,14 +226,14 @@ impl ProviderProof {
     }
 }
 
-/// A request whose head has passed; its body is hashed as it arrives if it is long, or else when it is whole.
-pub(crate) struct BodyCheck<'a> {
-    streamed: Option<OpenSignature<'a>>,
-    at_end: Option<AtEnd<'a>>,
-}
+/// What a request whose head has passed must yet prove with its body.
+pub(crate) struct BodyCheck<'a>(Unproven<'a>);
 
-enum AtEnd<'a> {
-    Signature(WholeSignature<'a>),
+enum Unproven<'a> {
+    Nothing,
+    /// A long body is hashed as it arrives, any other when it is whole.
+    Streamed(OpenSignature<'a>),
+    Whole(WholeSignature<'a>),
     Token(BodyToken<'a>),
     Hash(BodyHash),
 }
@@ -241,21 +241,19 @@ enum AtEnd<'a> {
 impl BodyCheck<'_> {
     /// Has seen the body come so far.
     pub(crate) fn advance(&mut self, so_far: &[u8]) {
-        if let Some(signature) = &mut self.streamed {
+        if let Unproven::Streamed(signature) = &mut self.0 {
             signature.advance(so_far);
         }
     }
 
     /// The body is whole: was it sent by one who knows a secret of the source?
-    pub(crate) fn finish(self, body: &[u8]) -> Result<(), Refusal> {
-        if let Some(signature) = self.streamed {
-            signature.finish(body)?;
-        }
-        match &self.at_end {
-            None => Ok(()),
-            Some(AtEnd::Signature(signature)) => signature.finish(body),
-            Some(AtEnd::Token(token)) => token.finish(body),
-            Some(AtEnd::Hash(hash)) => hash.finish(body),
+    pub(crate) fn finish(&mut self, body: &[u8]) -> Result<(), Refusal> {
+        match &mut self.0 {
+            Unproven::Nothing => Ok(()),
+            Unproven::Streamed(signature) => signature.finish(body),
+            Unproven::Whole(signature) => signature.finish(body),
+            Unproven::Token(token) => token.finish(body),
+            Unproven::Hash(hash) => hash.finish(body),
         }
     }
 }

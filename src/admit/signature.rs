@@ -46,10 +46,10 @@ pub(super) enum KeySet<'a> {
 
 pub(super) type Macs = SmallVec<[Timed<Mac>; 2]>;
 
-/// What became of a head: one of both, which needs the body yet.
-pub(super) struct Opened<'a> {
-    pub(super) streamed: Option<OpenSignature<'a>>,
-    pub(super) whole: Option<WholeSignature<'a>>,
+/// What became of a head, which needs the body yet.
+pub(super) enum Opened<'a> {
+    Streamed(OpenSignature<'a>),
+    Whole(WholeSignature<'a>),
 }
 
 impl Signature {
@@ -87,13 +87,12 @@ impl Signature {
             (Keys::Macs(ring), SignaturePlace::Headers(names)) if self.streams => {
                 let keys = ring.get(tenant)?;
                 let candidates = Candidates::in_headers(&parts.headers, names, &self.scheme)?;
-                let streamed = self.stream(keys, parts, &candidates, clock)?;
-                return Ok(Opened { streamed: Some(streamed), whole: None });
+                return self.stream(keys, parts, &candidates, clock).map(Opened::Streamed);
             }
             (Keys::Macs(ring), _) => KeySet::Macs(ring.get(tenant)?),
             (Keys::Public(ring), _) => KeySet::Public(ring.get(tenant)?),
         };
-        Ok(Opened { streamed: None, whole: Some(WholeSignature::open(self, keys, parts, clock)?) })
+        WholeSignature::open(self, keys, parts, clock).map(Opened::Whole)
     }
 
     fn stream<'a>(
@@ -108,16 +107,15 @@ impl Signature {
         if let (Some(text), Some(stamp)) = (stamp, &self.scheme.timestamp) {
             timestamp::check(text, stamp, clock)?;
         }
-        let (mut before_body, mut after_body) = (SmallVec::new(), SmallVec::new());
-        let mut pieces = &mut before_body;
+        let (mut pieces, mut before_body) = (SmallVec::new(), 0);
         for part in &self.scheme.signed {
             if *part == SignedPart::Body {
-                pieces = &mut after_body;
+                before_body = pieces.len();
                 continue;
             }
             pieces.extend(self.of_head(part, parts, stamp)?.into_iter().filter(|piece| !piece.is_empty()));
         }
-        Ok(OpenSignature { keys, now: clock.now, begun: None, hashed: 0, offered, before_body, after_body })
+        Ok(OpenSignature { keys, now: clock.now, begun: None, hashed: 0, offered, pieces, before_body })
     }
 
     /// The bytes of a part that stands in the head, in two pieces of which the second may be empty. Parts that do not are
@@ -196,8 +194,9 @@ pub(super) struct OpenSignature<'a> {
     begun: Option<Box<[Mac]>>,
     hashed: usize,
     offered: SmallVec<[Tag; 2]>,
-    before_body: SmallVec<[&'a [u8]; 4]>,
-    after_body: SmallVec<[&'a [u8]; 4]>,
+    /// What is signed besides the body; the first `before_body` of them stand before it.
+    pieces: SmallVec<[&'a [u8]; 4]>,
+    before_body: usize,
 }
 
 impl OpenSignature<'_> {
@@ -210,12 +209,12 @@ impl OpenSignature<'_> {
         self.hashed = so_far.len();
     }
 
-    pub(super) fn finish(mut self, body: &[u8]) -> Result<(), Refusal> {
+    pub(super) fn finish(&mut self, body: &[u8]) -> Result<(), Refusal> {
         let begun = self.begun.take();
         let rest = body.get(self.hashed..).unwrap_or_default();
         let end = |mut mac: Mac| {
             mac.update(rest);
-            self.after_body.iter().for_each(|piece| mac.update(piece));
+            self.pieces.iter().skip(self.before_body).for_each(|piece| mac.update(piece));
             mac.finish()
         };
         let fits = match begun {
@@ -228,7 +227,7 @@ impl OpenSignature<'_> {
     /// The MACs under the keys that count now, up to the body.
     fn start(&self) -> impl Iterator<Item = Mac> {
         self.keys.iter().filter_map(|key| key.at(self.now)).cloned().map(|mut mac| {
-            self.before_body.iter().for_each(|piece| mac.update(piece));
+            self.pieces.iter().take(self.before_body).for_each(|piece| mac.update(piece));
             mac
         })
     }

@@ -81,7 +81,7 @@ impl Intake {
     fn hand_over_all(&self, at: usize, events: &[Event]) -> Result<Vec<Option<usize>>, Refusal> {
         let mut routes = self.routes.borrow_mut();
         routes.offer_all(at, events)?;
-        self.wakes.note();
+        self.wakes.note(events.len(), &mut routes);
         Ok(events.iter().map(|event| Some(routes.count_matches(at, event))).collect())
     }
 

@@ -190,7 +190,9 @@ impl Intake {
         }
         body.check_length(source.max_body)?;
         let proof = source.admission.head(head, asked.tenant, now);
-        if let Err(refusal) = proof {
+        if let Some(refusal) = proof.as_ref().err().copied() {
+            // Not to be kept while the body is looked into.
+            drop(proof);
             let unproven = Unproven { at, source, asked, refusal, client, received: now };
             return match self.reading_of(&unproven) {
                 Some(reading) => Box::pin(self.look_into_unproven(unproven, reading, body)).await,
@@ -206,7 +208,9 @@ impl Intake {
         let mut draft = self.records.draft();
         source.write_head(head, &mut draft);
         body.read(source.max_body, &mut draft, (&self.clients, &source.share), |so_far| proof.advance(so_far)).await?;
-        if let Err(refusal) = proof.finish(draft.body()) {
+        let proven = proof.finish(draft.body());
+        drop(proof);
+        if let Err(refusal) = proven {
             if let Some(keeper) = self.keeper(source, refusal) {
                 keeper.keep(at, refusal, (client, now), head, draft);
             }
@@ -368,8 +372,9 @@ impl Intake {
 
     /// Hands an event to its routes, which take it into memory. Returns how many there are.
     fn hand_over(&self, at: usize, event: &Event) -> Result<usize, Refusal> {
-        let matched = self.routes.borrow_mut().offer(at, event)?;
-        self.wakes.note();
+        let mut routes = self.routes.borrow_mut();
+        let matched = routes.offer(at, event)?;
+        self.wakes.note(1, &mut routes);
         Ok(matched)
     }
 
@@ -456,14 +461,14 @@ impl Intake {
 impl Answerer for Intake {
     type Body = ReplyBody;
 
-    async fn answer(&self, mut request: Request) -> (Response<ReplyBody>, Instant) {
+    async fn answer(&self, request: &mut Request) -> (Response<ReplyBody>, Instant) {
         let (started, client) = (request.started(), request.client());
         let found = request.check_head().and_then(|()| self.sources.find(request.head().uri.path()));
         let (mut answer, ready) = match found {
             Err(refusal) => self.turn_away(refusal, client),
             Ok(Found::Health) => (reply::health(self.stage.get() == Stage::Running), Instant::now()),
             Ok(Found::Source(at, source)) => {
-                let ending = self.take(at, source, &mut request).await;
+                let ending = self.take(at, source, request).await;
                 self.conclude(at, source, ending, (started, client))
             }
         };

@@ -73,8 +73,8 @@ where
         let stream = Stream::open(&connection);
         thread.watch(Rc::clone(&stream.state));
         async move {
-            let (request, _place) = Request::new(request, Rc::clone(&stream.state), &thread.clients);
-            let (mut answer, ready_at) = thread.answerer.answer(request).await;
+            let (mut request, _place) = Request::new(request, Rc::clone(&stream.state), &thread.clients);
+            let (mut answer, ready_at) = thread.answerer.answer(&mut request).await;
             // Which is about a connection that carries one request at a time.
             answer.headers_mut().remove(CONNECTION);
             stream.state.begin_writing(ready_at);

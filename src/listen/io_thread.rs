@@ -15,6 +15,7 @@ use tokio::time::MissedTickBehavior;
 use super::accept::{Door, Sockets};
 use super::clients::Clients;
 use super::connection::Connection;
+use super::exchange::Exchanges;
 use super::handshake::Handshakes;
 use super::limits::{ConnectionLimit, Limits};
 use super::phase::Expired;
@@ -34,6 +35,10 @@ pub(crate) struct IoThread {
 
 /// How often limits are looked at: a limit is kept to within this.
 const SWEEP_EVERY: Duration = Duration::from_millis(50);
+
+/// Connections that are accepted before the others have their turn. Were it one, the last of a burst of 512 would wait for
+/// 512 turns of a busy thread, each as long as there are connections.
+const ACCEPTED_IN_A_TURN: usize = 64;
 
 /// After a failed accept, such as for want of file descriptors, before the next.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -88,10 +93,10 @@ impl IoThread {
             answerer,
             counters,
         });
-        let accepting: Vec<_> = listeners
-            .into_iter()
-            .map(|(listener, door)| tokio::task::spawn_local(Rc::clone(&thread).accept(listener, door)))
-            .collect();
+        let exchanges = Rc::new(serve::exchanges(Rc::clone(&thread)));
+        let accept = |(listener, door)| Rc::clone(&thread).accept(listener, door, Rc::clone(&exchanges));
+        let accepting: Vec<_> =
+            listeners.into_iter().map(|listener| tokio::task::spawn_local(accept(listener))).collect();
         let mut sweeps = tokio::time::interval(SWEEP_EVERY);
         sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -121,13 +126,14 @@ pub(super) struct Thread<A, C> {
 }
 
 impl<A: Answerer, C: AsRef<ListenCounters> + 'static> Thread<A, C> {
-    async fn accept(self: Rc<Self>, listener: TcpListener, door: Door) {
+    async fn accept<E: Exchanges>(self: Rc<Self>, listener: TcpListener, door: Door, exchanges: Rc<E>) {
         let mut is_failing = false;
+        let mut in_this_turn = 0;
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     is_failing = false;
-                    self.take(stream, peer, &door);
+                    self.take(stream, peer, &door, &exchanges);
                 }
                 Err(error) if was_given_up(&error) => {}
                 Err(error) => {
@@ -142,12 +148,16 @@ impl<A: Answerer, C: AsRef<ListenCounters> + 'static> Thread<A, C> {
                     tokio::time::sleep(ACCEPT_RETRY).await;
                 }
             }
-            // One connection, then the others' turn: an idle thread takes the next.
-            tokio::task::yield_now().await;
+            // Not all that wait: an idle thread takes some of them.
+            in_this_turn += 1;
+            if in_this_turn == ACCEPTED_IN_A_TURN {
+                in_this_turn = 0;
+                tokio::task::yield_now().await;
+            }
         }
     }
 
-    fn take(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr, door: &Door) {
+    fn take<E: Exchanges>(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr, door: &Door, exchanges: &Rc<E>) {
         let counters = (*self.counters).as_ref();
         let is_plain = door.tls.is_none() && !door.proxy_protocol;
         let address = peer.ip().to_canonical();
@@ -169,9 +179,11 @@ impl<A: Answerer, C: AsRef<ListenCounters> + 'static> Thread<A, C> {
         let place = (permit, share);
         // Two kinds of task: one that may do TLS is several times as large.
         if is_plain {
-            tokio::task::spawn_local(serve::plain(Rc::clone(self), stream, connection, place));
+            let (exchanges, counters) = (Rc::clone(exchanges), Arc::clone(&self.counters));
+            tokio::task::spawn_local(serve::plain(exchanges, counters, stream, connection, place));
         } else {
-            tokio::task::spawn_local(serve::behind(Rc::clone(self), door.clone(), stream, connection, place));
+            let to = (Rc::clone(self), Rc::clone(exchanges));
+            tokio::task::spawn_local(serve::behind(to, door.clone(), stream, connection, place));
         }
     }
 

@@ -20,6 +20,8 @@ mod clients;
 
 mod connection;
 
+mod exchange;
+
 mod forwarded;
 
 mod handshake;

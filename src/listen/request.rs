@@ -24,7 +24,7 @@ pub(crate) trait Answerer: 'static {
 
     /// Answers one request, and says when the answer was ready, so that the clock is read once for all who want to know.
     /// The future is dropped if the client goes away.
-    fn answer(&self, request: Request) -> impl Future<Output = (http::Response<Self::Body>, Instant)>;
+    fn answer(&self, request: &mut Request) -> impl Future<Output = (http::Response<Self::Body>, Instant)>;
 
     /// Called with every sweep, so that what answers are waiting for can be given up in time without a timer for each.
     fn sweep(&self, now: Instant);

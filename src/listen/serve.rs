@@ -1,9 +1,9 @@
 //! One connection, from the accept to its end.
 
-use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 
 use http::HeaderValue;
@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 
 use super::accept::Door;
 use super::connection::Connection;
+use super::exchange::{Exchanges, Recycling};
 use super::handshake::Shaken;
 use super::io_thread::Thread;
 use super::limits::ConnectionPermit;
@@ -35,18 +36,24 @@ const READ_BUFFER_MAX: usize = 64 << 10;
 const HEAD_MAX: usize = 64 << 10;
 
 /// A connection that carries HTTP/1.1 from its first byte.
-pub(super) async fn plain<A, C>(thread: Rc<Thread<A, C>>, stream: TcpStream, connection: Rc<Connection>, _taken: Taken)
-where
-    A: Answerer,
+pub(super) async fn plain<E, C>(
+    exchanges: Rc<E>,
+    counters: Arc<C>,
+    stream: TcpStream,
+    connection: Rc<Connection>,
+    _taken: Taken,
+) where
+    E: Exchanges,
     C: AsRef<ListenCounters> + 'static,
 {
-    http1(&thread, stream, connection).await;
-    (*thread.counters).as_ref().connections_closed.increment();
+    let counters = (*counters).as_ref();
+    http1(&*exchanges, counters, stream, connection).await;
+    counters.connections_closed.increment();
 }
 
 /// A connection that passes a door first.
-pub(super) async fn behind<A, C>(
-    thread: Rc<Thread<A, C>>,
+pub(super) async fn behind<A, C, E>(
+    (thread, exchanges): (Rc<Thread<A, C>>, Rc<E>),
     door: Door,
     stream: TcpStream,
     connection: Rc<Connection>,
@@ -54,13 +61,14 @@ pub(super) async fn behind<A, C>(
 ) where
     A: Answerer,
     C: AsRef<ListenCounters> + 'static,
+    E: Exchanges,
 {
-    through(&thread, &door, stream, connection, &mut taken).await;
+    through((&thread, &*exchanges), &door, stream, connection, &mut taken).await;
     (*thread.counters).as_ref().connections_closed.increment();
 }
 
-async fn through<A, C>(
-    thread: &Rc<Thread<A, C>>,
+async fn through<A, C, E>(
+    (thread, exchanges): (&Rc<Thread<A, C>>, &E),
     door: &Door,
     mut stream: TcpStream,
     connection: Rc<Connection>,
@@ -68,6 +76,7 @@ async fn through<A, C>(
 ) where
     A: Answerer,
     C: AsRef<ListenCounters> + 'static,
+    E: Exchanges,
 {
     let counters = (*thread.counters).as_ref();
     if door.proxy_protocol {
@@ -92,15 +101,20 @@ async fn through<A, C>(
         connection.end_handshake();
     }
     match &door.tls {
-        None => http1(thread, stream, connection).await,
-        Some(tls) => encrypted(thread, tls, stream, connection).await,
+        None => http1(exchanges, counters, stream, connection).await,
+        Some(tls) => encrypted((thread, exchanges), tls, stream, connection).await,
     }
 }
 
-async fn encrypted<A, C>(thread: &Rc<Thread<A, C>>, tls: &Tls, stream: TcpStream, connection: Rc<Connection>)
-where
+async fn encrypted<A, C, E>(
+    (thread, exchanges): (&Rc<Thread<A, C>>, &E),
+    tls: &Tls,
+    stream: TcpStream,
+    connection: Rc<Connection>,
+) where
     A: Answerer,
     C: AsRef<ListenCounters> + 'static,
+    E: Exchanges,
 {
     let counters = (*thread.counters).as_ref();
     if thread.handshakes.begin(&connection) {
@@ -118,22 +132,41 @@ where
     if session.alpn_protocol() == Some(HTTP_2) {
         http2::serve(Rc::clone(thread), stream, connection).await;
     } else {
-        http1(thread, stream, connection).await;
+        http1(exchanges, counters, stream, connection).await;
     }
 }
 
-async fn http1<A, C>(thread: &Rc<Thread<A, C>>, stream: impl Socket, connection: Rc<Connection>)
+async fn http1<E>(exchanges: &E, counters: &ListenCounters, stream: impl Socket, connection: Rc<Connection>)
+where
+    E: Exchanges,
+{
+    let io = TokioIo::new(Watched::new(stream, Rc::clone(&connection)));
+    let service = service_fn(|request| exchanges.begin(request, &connection));
+    let served = http1::Builder::new()
+        // A client that has sent its request and closed its side still gets the answer.
+        .half_close(true)
+        .max_buf_size(READ_BUFFER_MAX)
+        .max_header_size(HEAD_MAX)
+        .serve_connection(io, service)
+        .await;
+    if served.is_err_and(|error| error.is_parse()) {
+        counters.malformed.increment();
+    }
+}
+
+/// What answers the requests of connections with HTTP/1.
+pub(super) fn exchanges<A, C>(thread: Rc<Thread<A, C>>) -> impl Exchanges
 where
     A: Answerer,
     C: AsRef<ListenCounters> + 'static,
 {
-    let io = TokioIo::new(Watched::new(stream, Rc::clone(&connection)));
-    let service = service_fn(|request| {
-        let connection = Rc::clone(&connection);
-        let (request, place) = Request::new(request, Rc::clone(&connection), &thread.clients);
+    Recycling::new(move |request, connection| {
+        let (mut request, place) = Request::new(request, Rc::clone(&connection), &thread.clients);
+        let thread = Rc::clone(&thread);
         async move {
             let _place = place;
-            let (mut answer, ready_at) = thread.answerer.answer(request).await;
+            let (mut answer, ready_at) = thread.answerer.answer(&mut request).await;
+            drop(request);
             if connection.end_is_doubtful() {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
@@ -143,19 +176,9 @@ where
                 tokio::task::yield_now().await;
             }
             connection.begin_writing(ready_at);
-            Ok::<_, Infallible>(answer)
+            Ok(answer)
         }
-    });
-    let served = http1::Builder::new()
-        // A client that has sent its request and closed its side still gets the answer.
-        .half_close(true)
-        .max_buf_size(READ_BUFFER_MAX)
-        .max_header_size(HEAD_MAX)
-        .serve_connection(io, service)
-        .await;
-    if served.is_err_and(|error| error.is_parse()) {
-        (*thread.counters).as_ref().malformed.increment();
-    }
+    })
 }
 
 /// What a future gives, or `None` if the sweep closes the connection first.

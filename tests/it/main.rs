@@ -118,6 +118,7 @@ mod tells_polls_what_to_do;
 mod tells_the_story_of_an_event;
 
 mod takes_batches_apart;
+mod takes_bursts_of_connections;
 
 mod tells_the_truth_about_disks;
 

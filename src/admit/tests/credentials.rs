@@ -26,7 +26,7 @@ fn bearer() -> Auth {
 fn head(auth: &Auth, target: &str, headers: &[(&str, &str)]) -> Result<(), Refusal> {
     let admission = Admission::new(auth).unwrap();
     let parts = request(target, headers.iter().copied());
-    let check = admission.head(&parts, None, at(1_700_000_000))?;
+    let mut check = admission.head(&parts, None, at(1_700_000_000))?;
     check.finish(b"")
 }
 
