@@ -1,4 +1,5 @@
-//! What must hold of any request that comes to a source: nobody who knows no secret of it is let in.
+//! What must hold of any request that comes to a source: nobody who knows no secret of it is let in. `fuzz_signed.rs` has those
+//! that know one.
 
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
@@ -90,6 +91,7 @@ pub(crate) fn admission(data: &[u8]) {
         let _ = admission.mac(None, body, Encoding::Hex, now);
         assert!(!admission.knows_verify_token(body, now), "{source} knows it");
     }
+    super::fuzz_signed::only_what_is_signed_is_let_in(name, body);
 }
 
 fn request(data: &[u8]) -> Option<(&[u8], Parts, &[u8])> {

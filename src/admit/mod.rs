@@ -76,6 +76,9 @@ mod sign_token;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
 
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzz_signed;
+
 #[cfg(test)]
 mod tests;
 

@@ -22,6 +22,13 @@ pub(crate) fn text(data: &[u8]) {
         Ok(config) => {
             let gateway = &config.gateway;
             assert!(gateway.max_body <= gateway.memory_budget, "a body for which there is no memory");
+            for source in &config.sources {
+                assert!(
+                    source.max_body <= gateway.memory_budget,
+                    "{} may send what there is no memory for",
+                    source.name
+                );
+            }
             assert!(gateway.max_connections > 0 && gateway.max_connections_per_address > 0);
             for limit in [gateway.head_timeout, gateway.body_timeout, gateway.idle_timeout, gateway.drain_timeout] {
                 assert!(limit > Duration::ZERO, "a limit of no time");

@@ -1,7 +1,10 @@
 //! What is fed with arbitrary bytes: one function for each reader of what others write. Each panics where something does not
-//! hold that must hold of any bytes; what that is, the `fuzz.rs` of the room says.
+//! hold that must hold of any bytes; what that is, the `fuzz.rs` of the room says, and of the
+//! whole way [`requests`].
 //!
 //! `fuzz/fuzz_targets` hands them to libFuzzer, [`mutated`] to the ordinary tests.
+
+mod requests;
 
 #[cfg(test)]
 mod mutated;
@@ -24,6 +27,11 @@ pub fn inflate(data: &[u8]) {
 /// A request to a source that proves its sender.
 pub fn admission(data: &[u8]) {
     crate::admit::fuzz::admission(data);
+}
+
+/// Requests on a connection of a gateway.
+pub fn requests(data: &[u8]) {
+    requests::on_a_connection(data);
 }
 
 /// What a balancer puts before a connection.

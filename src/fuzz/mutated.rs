@@ -83,6 +83,11 @@ fn admission() {
 }
 
 #[test]
+fn requests() {
+    drive("requests", super::requests, &[]);
+}
+
+#[test]
 fn proxy_header() {
     drive("proxy_header", super::proxy_header, &[]);
 }

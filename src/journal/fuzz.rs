@@ -9,7 +9,7 @@ use std::time::UNIX_EPOCH;
 use super::batch::{Batch, CRC_AT, HEAD, SegmentId, checksum, tag};
 use super::index::Page;
 use super::layout::{BLOCK, INDEX_MAGIC, SEGMENT_MAGIC, VERSION, whole_blocks};
-use super::parked::{Listed, Open, Parked};
+use super::parked::{Listed, Open, Parked, ParkedParts};
 use super::record::{self, Kind, Record, RouteProgress};
 use super::segment::{Header, Link};
 use crate::event::{Event, EventParts, Sequence};
@@ -24,8 +24,21 @@ pub(crate) fn records(data: &[u8]) {
         let Some(record) = record::take(&mut rest) else { break };
         let length = before.first_chunk().map_or(0, |length| u32::from_le_bytes(*length)) as usize;
         assert!(length >= 8 && before.len() - rest.len() == length, "{length} bytes");
-        says_the_same(&record);
+        let bytes = before.get(..length).expect("a record");
+        says_the_same(&record, bytes);
+        if !matches!(record, Record::RoutesChanged | Record::Removed) {
+            is_none_with(&[bytes, b"\0"].concat());
+            is_none_with(&bytes[..length - 1]);
+        }
     }
+}
+
+/// These bytes, with a length that is right, are no record.
+fn is_none_with(bytes: &[u8]) {
+    let mut bytes = bytes.to_vec();
+    let length = (bytes.len() as u32).to_le_bytes();
+    bytes[..4].copy_from_slice(&length);
+    assert!(record::take(&mut bytes.as_slice()).is_none(), "it ends elsewhere too: {}", bytes.escape_ascii());
 }
 
 /// A batch without its tag and its checksum, and one as it is.
@@ -52,8 +65,12 @@ pub(crate) fn batch(data: &[u8]) {
     assert!(Batch::read(&ID, &changed).is_none(), "a change is not noticed");
     let other = ID.map(|byte| byte ^ 1);
     assert!(Batch::read(&other, &bytes).is_none(), "it is one of another segment too");
+    let mut rest = bytes.get(HEAD..).expect("records");
     for record in batch.records().flatten() {
-        says_the_same(&record);
+        let length = rest.first_chunk().map_or(0, |length| u32::from_le_bytes(*length)) as usize;
+        let (bytes, behind) = rest.split_at_checked(length).expect("a record");
+        rest = behind;
+        says_the_same(&record, bytes);
     }
 }
 
@@ -120,7 +137,8 @@ fn changed(bytes: &[u8], data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn says_the_same(record: &Record<'_>) {
+/// A record of these bytes is written as them, and read from what is written as it was.
+fn says_the_same(record: &Record<'_>, read: &[u8]) {
     let mut bytes = Vec::new();
     let write_all = |kind, progress: &[(&str, RouteProgress)], bytes: &mut Vec<u8>| {
         let progress: Vec<(Arc<str>, RouteProgress)> =
@@ -128,7 +146,7 @@ fn says_the_same(record: &Record<'_>) {
         record::write_progress(kind, progress.iter().map(|(route, progress)| (route, progress)), bytes);
     };
     match record {
-        Record::Event(parts) => return event_says_the_same(parts),
+        Record::Event(parts) => event_says_the_same(parts, &mut bytes),
         Record::Parked(parts) => {
             let parked = Parked {
                 route: parts.route.into(),
@@ -140,7 +158,7 @@ fn says_the_same(record: &Record<'_>) {
                 event: Event::from_parts(&parts.event, record::now()),
                 told: None,
             };
-            event_says_the_same(&parts.event);
+            event_says_the_same(&parts.event, &mut Vec::new());
             record::write_parked(&parked, &mut bytes);
         }
         Record::Progress(progress) => write_all(Kind::Progress, progress, &mut bytes),
@@ -150,7 +168,23 @@ fn says_the_same(record: &Record<'_>) {
         Record::RoutesChanged | Record::Removed => return,
     }
     assert_eq!(format!("{:?}", record::take(&mut bytes.as_slice())), format!("{:?}", Some(record)));
+    let mut read = read.to_vec();
+    let has_type = match record {
+        Record::Event(event) | Record::Parked(ParkedParts { event, .. }) => event.event_type.is_some(),
+        _ => {
+            // Of a record without an event nobody reads the flags,
+            read[FLAGS_AT] = 0;
+            true
+        }
+    };
+    // and of an event without a type nobody reads the text in its place.
+    if has_type || bytes.len() >= read.len() {
+        assert_eq!(bytes.escape_ascii().to_string(), read.escape_ascii().to_string());
+    }
 }
+
+/// See `docs/journal-format.md`.
+const FLAGS_AT: usize = 5;
 
 /// By what is listed: routes of which nothing is, and places that are listed twice, are not kept.
 fn open_says_the_same(lists: &[(&str, Vec<Listed>)]) {
@@ -168,12 +202,11 @@ fn open_says_the_same(lists: &[(&str, Vec<Listed>)]) {
     assert_eq!(listed(&again), listed(lists));
 }
 
-fn event_says_the_same(parts: &EventParts<'_>) {
+fn event_says_the_same(parts: &EventParts<'_>, bytes: &mut Vec<u8>) {
     let event = Event::from_parts(parts, record::now());
     // Whoever reads an event reads its headers.
     let _ = (event.headers().count(), event.header("x"), event.footprint(), event.received_at());
-    let mut bytes = Vec::new();
-    record::write_event(&event, &mut bytes);
+    record::write_event(&event, bytes);
     assert_eq!(bytes.len(), record::event_length(&event));
     let Some(Record::Event(again)) = record::take(&mut bytes.as_slice()) else { panic!("it is written as none") };
     assert_eq!(format!("{again:?}"), format!("{parts:?}"));

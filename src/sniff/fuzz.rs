@@ -44,6 +44,11 @@ pub(crate) fn json_type(data: &[u8]) {
                 .is_some_and(|ahead| ahead.ends_with(b"\"") && body.get(range.end) == Some(&b'"'));
             let ahead = body.get(..range.end + usize::from(is_quoted)).expect("a quote behind it");
             assert!(is_token(text, is_quoted), "{pointer} is {text:?}");
+            let behind = body.get(range.end);
+            assert!(
+                is_quoted || ends_number(behind, path.is_empty()),
+                "{pointer} is {text:?} and goes on with {behind:?}"
+            );
             for closed in closed(ahead, path.len()) {
                 let Ok(document) = serde_json::from_slice::<Value>(&closed) else { continue };
                 assert!(is_value(at(&document, &path), text, is_quoted), "{pointer} is {text:?}, not {document}");
@@ -101,6 +106,11 @@ fn is_token(text: &str, is_quoted: bool) -> bool {
     // No number is too large for a grammar.
     text.starts_with(|first: char| first == '-' || first.is_ascii_digit())
         && serde_json::from_str::<IgnoredAny>(text).is_ok()
+}
+
+/// Behind a number stands what may stand behind a value. A number that is the whole document may end with it.
+fn ends_number(behind: Option<&u8>, is_document: bool) -> bool {
+    behind.map_or(is_document, |behind| b",]} \t\r\n".contains(behind))
 }
 
 /// A request of five lines and a body: target, content type, and type, source and id of a `CloudEvent`. Whatever is found is
@@ -206,7 +216,8 @@ fn field_is_right(name: &str, head: &Parts, body: &[u8], text: &str) {
     assert_eq!(first.map(|(_, value)| value.into_owned()).as_deref(), Some(text));
 }
 
-/// A body is inflated as it is by the decoder of one call and of one member; nothing comes to more than it may.
+/// A body is inflated as it is by the decoder of one call and of one member; nothing comes to more than it may, and nothing
+/// is taken that is cut off or followed by more.
 pub(crate) fn inflate(data: &[u8]) {
     const MAX: usize = 64 << 10;
     let mut into = Vec::new();
@@ -217,12 +228,14 @@ pub(crate) fn inflate(data: &[u8]) {
             Coding::Gzip => members(data, MAX),
             Coding::Deflate => at_once(data, MAX),
         };
-        // The decoder of a stream takes some raw deflate that this one calls malformed, probably what refers to before its beginning.
-        let is_lenient = coding == Coding::Deflate && inflated && other.is_none();
-        assert!(
-            is_lenient || other.as_deref() == inflated.then_some(into.as_slice()),
-            "{coding:?} comes to something else"
-        );
+        assert_eq!(other.as_deref(), inflated.then_some(into.as_slice()), "{coding:?} comes to something else");
+        if inflated {
+            let longer = [data, b"\0"].concat();
+            let shorter = data.get(..data.len() - 1).expect("no empty body is one");
+            for other in [longer.as_slice(), shorter] {
+                assert!(coding.inflate(other, MAX, &mut into).is_err(), "{coding:?} ends elsewhere too");
+            }
+        }
     }
     let _ = Coding::named(data);
 }
@@ -242,14 +255,40 @@ fn members(mut data: &[u8], max: usize) -> Option<Vec<u8>> {
     }
 }
 
+/// Behind a window of zeros, and cut off it again: the decoder of a stream begins with such a window, and bodies may refer to
+/// it (see `inflate.rs`), while the one of one call refuses what refers to before its beginning.
 fn at_once(data: &[u8], max: usize) -> Option<Vec<u8>> {
+    const WINDOW: usize = 32 << 10;
     // RFC 1950, section 2.2.
     let is_zlib = data.first_chunk().is_some_and(|head| head[0] & 15 == 8 && u16::from_be_bytes(*head) % 31 == 0);
-    let mut state = flate2::Decompress::new(is_zlib);
-    let mut all = vec![0; max + 1];
-    let status = state.decompress(data, &mut all, flate2::FlushDecompress::Finish).ok()?;
-    let length = state.total_out() as usize;
-    let is_whole = status == flate2::Status::StreamEnd && state.total_in() == data.len() as u64 && length <= max;
-    all.truncate(length);
-    is_whole.then_some(all)
+    let (data, checksum) = if is_zlib {
+        // Neither needs a dictionary nor has a larger window than there is.
+        let head = data.first_chunk::<2>().filter(|head| head[0] >> 4 < 8 && head[1] & 0x20 == 0)?;
+        let (data, checksum) = data.strip_prefix(head)?.split_last_chunk::<4>()?;
+        (data, Some(u32::from_be_bytes(*checksum)))
+    } else {
+        (data, None)
+    };
+    // RFC 1951, section 3.2.4: a block that is stored, and not the last.
+    let mut with_window = vec![0, 0x00, 0x80, 0xff, 0x7f];
+    with_window.resize(with_window.len() + WINDOW, 0);
+    with_window.extend_from_slice(data);
+    let mut state = flate2::Decompress::new(false);
+    let mut all = vec![0; WINDOW + max + 1];
+    let status = state.decompress(&with_window, &mut all, flate2::FlushDecompress::Finish).ok()?;
+    all.truncate(state.total_out() as usize);
+    let all = all.get(WINDOW..)?;
+    let is_whole = status == flate2::Status::StreamEnd && state.total_in() == with_window.len() as u64;
+    let is_right = checksum.is_none_or(|checksum| checksum == adler32(all));
+    (is_whole && is_right && all.len() <= max).then(|| all.to_vec())
+}
+
+/// RFC 1950, section 8.2.
+fn adler32(bytes: &[u8]) -> u32 {
+    const PRIME: u32 = 65_521;
+    let (low, high) = bytes.iter().fold((1, 0), |(low, high), byte| {
+        let low = (low + u32::from(*byte)) % PRIME;
+        (low, (high + low) % PRIME)
+    });
+    high << 16 | low
 }

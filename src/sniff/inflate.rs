@@ -3,6 +3,11 @@
 //! The event keeps the bytes as they came, since the signature is over those: what is inflated here is looked at and
 //! forgotten. A body may inflate to as many bytes as it may have itself, and to no more than [`RATIO_MAX`] times what came:
 //! what is beyond either is refused before it is there.
+//!
+//! The decoder of a stream (`miniz_oxide`) keeps the last 32 KiB in a ring that begins as zeros, and asks of a distance only whether
+//! it reaches beyond the ring. So a body that refers to before its own beginning, which RFC 1951 forbids (section 3.2.3) and zlib
+//! refuses, reads zeros from there; the shortest is `03 02 00`, three of them. Nothing of another body is in the ring, a
+//! checksum is over what was read, and who sends such a body sends a type that nobody has: it is not worth a second way to inflate.
 
 use std::io::Read;
 
@@ -174,6 +179,24 @@ mod tests {
     fn members_of_gzip_are_one_body() {
         let both = [gzip(b"{\"a\":"), gzip(b"1}")].concat();
         assert_eq!(inflated(Coding::Gzip, &both, MAX).unwrap(), b"{\"a\":1}");
+    }
+
+    #[test]
+    fn what_refers_to_before_the_beginning_reads_zeros_and_nothing_of_another_body() {
+        let mut into = Vec::new();
+        Coding::Deflate.inflate(&raw(b"a body before"), MAX, &mut into).unwrap();
+        Coding::Deflate.inflate(&[0x03, 0x02, 0x00], MAX, &mut into).unwrap();
+        assert_eq!(into, [0; 3]);
+        // A second member of gzip, with the checksum of zeros and of what may be left of the first.
+        for (left, is_taken) in [([0; 3], true), (*b"ore", false), (*b"eee", false)] {
+            let mut member = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 0x03, 0x02, 0x00];
+            let mut crc = flate2::Crc::new();
+            crc.update(&left);
+            member.extend_from_slice(&crc.sum().to_le_bytes());
+            member.extend_from_slice(&3_u32.to_le_bytes());
+            let both = [gzip(b"a body before"), member].concat();
+            assert_eq!(inflated(Coding::Gzip, &both, MAX).is_ok(), is_taken, "{left:?}");
+        }
     }
 
     #[test]

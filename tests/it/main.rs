@@ -113,6 +113,8 @@ mod survives_disconnects;
 
 mod survives_http2_floods;
 
+mod survives_slow_readers;
+
 mod tells_polls_what_to_do;
 
 mod tells_the_story_of_an_event;
