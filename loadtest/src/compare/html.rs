@@ -21,11 +21,7 @@ pub(super) fn page(comparison: &Comparison) -> Page {
         if let Some(line) = rustls_alone(size) {
             page.text(&line);
         }
-        for disk in [disk_saturated(size), disk_on_schedule(size)] {
-            if disk.len() > 1 {
-                page.table(&disk);
-            }
-        }
+        page_disk(&mut page, &disk_saturated(size));
         page.plot(&bars(size, "CPU time per event", "µs of CPU per accepted event, less is better", 1, |summary| {
             summary.cpu_us_per_event
         }));
@@ -35,6 +31,7 @@ pub(super) fn page(comparison: &Comparison) -> Page {
         let latency = on_schedule(size);
         if latency.len() > 1 {
             page.table(&latency);
+            page_disk(&mut page, &disk_on_schedule(size));
             page.plot(&latencies(size));
         }
     }
@@ -48,12 +45,20 @@ pub(super) fn page(comparison: &Comparison) -> Page {
     page
 }
 
+/// What the disk did beside the journals, if there were any.
+fn page_disk(page: &mut Page, table: &[Vec<String>]) {
+    if table.len() > 1 {
+        page.table(table);
+    }
+}
+
 fn bars(size: &OfSize, title: &str, label: &str, decimals: usize, value: fn(&Summary) -> Spread) -> String {
     let bars = size.rows.iter().enumerate().filter_map(|(colour, row)| {
         let summary = row.saturated.as_ref()?;
         let Spread { median, min, max } = value(summary);
         let number = if decimals == 0 { Grouped(median.round() as u64).to_string() } else { format!("{median:.1}") };
-        let text = format!("{number} · {}", row.durability.label());
+        let at_least = if decimals == 0 && summary.client_bound { "≥ " } else { "" };
+        let text = format!("{at_least}{number} · {}", row.durability.label());
         Some(Bar { name: row.name.to_owned(), value: median, spread: (min, max), text, colour })
     });
     Bars { title: &format!("{title}, {}", size.size.label()), label, rows: bars.collect() }.svg()

@@ -77,9 +77,9 @@ const STYLE: &str = "
 --c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#9c5c94;--c4:#b07d00;--c5:#4a90c2;--c6:#7a7a7a;--c7:#8b4513;--c8:#5a6b00;--c9:#444cc0}
 @media(prefers-color-scheme:dark){:root{--page:#14171a;--text:#e6e9ec;--soft:#9aa4af;--grid:#2d333a;--limit:#ff6fa3;
 --c0:#56b4e9;--c1:#ff8a3c;--c2:#2fd0a0;--c3:#dd92d3;--c4:#f0c64a;--c5:#8fc7ee;--c6:#b5b5b5;--c7:#d79b6c;--c8:#b9cf4b;--c9:#a0a7ff}}
-body{background:var(--page);color:var(--text);font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}
+body{background:var(--page);color:var(--text);font:15px/1.5 system-ui,sans-serif;max-width:84rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2.5rem}
-.wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
+.wide{overflow-x:auto;margin-bottom:1.2rem}table{border-collapse:collapse;font-size:13.5px;font-variant-numeric:tabular-nums}
 th,td{padding:.25rem .7rem;text-align:right;border-bottom:1px solid var(--grid);white-space:nowrap}
 td.long{white-space:normal;text-align:left;min-width:18rem}
 th:first-child,td:first-child{text-align:left}th{color:var(--soft);font-weight:600}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use rustix::thread::Pid;
@@ -21,17 +21,28 @@ pub(crate) fn thread_times(pid: u32) -> BTreeMap<String, Duration> {
     times
 }
 
-/// Moves all threads of this name to these cores.
+/// Moves all threads of this name to these cores. A thread that was started has its name when it first runs, which on a busy
+/// core takes a while.
 pub(crate) fn move_thread(pid: u32, name: &str, cores: &Cores) -> anyhow::Result<()> {
-    let mut moved = 0;
-    for (_, task) in tasks(pid).into_iter().filter(|(comm, _)| comm == name) {
+    let give_up = Instant::now() + NAMED_WITHIN;
+    let threads = loop {
+        let named: Vec<_> = tasks(pid).into_iter().filter(|(comm, _)| comm == name).collect();
+        if !named.is_empty() {
+            break named;
+        }
+        ensure!(Instant::now() < give_up, "there is no thread {name} in process {pid}");
+        std::thread::sleep(LOOK_EVERY);
+    };
+    for (_, task) in threads {
         let number = task.file_name().and_then(|number| number.to_str()?.parse().ok()).and_then(Pid::from_raw);
         cores.put(Some(number.context("a thread has no number")?))?;
-        moved += 1;
     }
-    ensure!(moved > 0, "there is no thread {name} in process {pid}");
     Ok(())
 }
+
+const NAMED_WITHIN: Duration = Duration::from_secs(2);
+
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 fn tasks(pid: u32) -> Vec<(String, PathBuf)> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
