@@ -128,9 +128,12 @@ fn what_counts_of_a_gateway_that_delivers_is_what_arrives() {
     if !has_two_cores() || !has_gateway() {
         return;
     }
-    let names = "hookgate-memory,hookgate-memory-http,hookgate-durable,hookgate-durable-http";
+    let names = "hookgate-memory,hookgate-memory-http,hookgate-memory-http-batch,hookgate-durable,hookgate-durable-http,\
+                 hookgate-durable-http-batch";
     let row = gateways(names, "--no-latency");
-    for name in ["hookgate-memory-http", "hookgate-durable-http"] {
+    for name in
+        ["hookgate-memory-http", "hookgate-memory-http-batch", "hookgate-durable-http", "hookgate-durable-http-batch"]
+    {
         let row = row(name);
         // Of samples in which something that was acknowledged did not arrive there are none.
         assert_eq!((&row["saturated"]["samples"], &row["saturated"]["missed"]), (&1.into(), &0.into()), "{row}");

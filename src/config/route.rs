@@ -22,6 +22,8 @@ pub struct RouteConfig {
     pub pool: usize,
     /// Deliveries at once, over all workers of the pool.
     pub in_flight: usize,
+    /// Events in one request, at most; `None` is one event a request, as it came. Only where it delivers by HTTP.
+    pub batch: Option<usize>,
     /// Deliveries per second; `None` is no limit.
     pub max_rate: Option<u32>,
     /// What may wait in memory.

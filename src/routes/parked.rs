@@ -34,19 +34,24 @@ impl Parked {
         self.count.store(heap.by_due.len(), SeqCst);
     }
 
-    /// Takes up to `max` events that are due, the longest due first.
-    pub(super) fn take_due(&self, max: usize, now: Instant, into: &mut Vec<Waiting>) {
+    /// Takes up to `max` events that are due, the longest due first, until they have so many bytes. Gives how many they have.
+    pub(super) fn take_due(&self, max: usize, bytes_max: usize, now: Instant, into: &mut Vec<Waiting>) -> usize {
         if self.len() == 0 {
-            return;
+            return 0;
         }
+        let mut bytes = 0;
         let mut heap = lock(&self.events);
         while into.len() < max
+            && bytes < bytes_max
             && let Some(Reverse(first)) = heap.by_due.peek()
             && first.due <= now
         {
-            into.extend(heap.by_due.pop().map(|Reverse(entry)| entry.waiting));
+            let Some(Reverse(entry)) = heap.by_due.pop() else { break };
+            bytes += entry.waiting.bytes();
+            into.push(entry.waiting);
         }
         self.count.store(heap.by_due.len(), SeqCst);
+        bytes
     }
 
     /// Takes all events that lie in the journal too.

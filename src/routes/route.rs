@@ -130,7 +130,7 @@ impl Route {
         !self.queue.is_empty()
     }
 
-    /// Takes up to `max` events, those that are due again before new ones.
+    /// Takes up to `max` events, those that are due again before new ones, and no more once they have [`BATCH_BYTES`].
     pub(super) fn take(self: &Arc<Self>, max: usize, now: Instant) -> Take {
         match self.next_due(now) {
             None => return Take::Nothing,
@@ -150,11 +150,13 @@ impl Route {
             return Take::Nothing;
         };
         let mut events = Vec::new();
-        self.parked.take_due(pass.events, now, &mut events);
+        let mut bytes = self.parked.take_due(pass.events, BATCH_BYTES, now, &mut events);
         let mut passed_over = 0;
         while events.len() < pass.events
+            && bytes < BATCH_BYTES
             && let Some(waiting) = self.next_wanted(&mut passed_over)
         {
+            bytes += waiting.bytes();
             events.push(waiting);
         }
         if events.len() < pass.events {
@@ -201,6 +203,9 @@ impl Route {
                 }
             }
             Outcomes::Each(outcomes) => {
+                // One attempt here too: if the processor took something of it, or refused something for good, it is up, and
+                // what failed has failed for reasons of its own.
+                let mut counts = outcomes.iter().any(|outcome| self.shows_it_up(outcome)).then_some(true);
                 let mut outcomes = outcomes.into_iter();
                 for waiting in batch.events {
                     match outcomes.next().unwrap_or_else(|| Outcome::Failed(no_outcome())) {
@@ -209,7 +214,10 @@ impl Route {
                             self.delivered(&waiting, now);
                         }
                         Outcome::Failed(failure) => {
-                            let counts = self.note_failure(&failure, batch.probe, now);
+                            if retry::is_final(&self.retry, &failure) {
+                                self.note_failure(&failure, batch.probe, now);
+                            }
+                            let counts = *counts.get_or_insert_with(|| self.note_failure(&failure, batch.probe, now));
                             self.failed(waiting, failure, counts, now);
                         }
                     }
@@ -254,6 +262,14 @@ impl Route {
             self.durable.done(sequence);
         }
         self.queue.release(waiting.bytes());
+    }
+
+    /// Whether only a processor that is up gives such an outcome.
+    fn shows_it_up(&self, outcome: &Outcome) -> bool {
+        match outcome {
+            Outcome::Delivered => true,
+            Outcome::Failed(failure) => retry::is_final(&self.retry, failure),
+        }
     }
 
     /// Tells the gate of a failed attempt; `true` if it counts for its events.
@@ -432,6 +448,9 @@ impl Drop for Permit {
         self.0.permits.give_back(1);
     }
 }
+
+/// A batch with so many bytes of bodies is full, and what comes next begins another.
+const BATCH_BYTES: usize = 4 << 20;
 
 /// Events that a route may pass over before others of its worker have their turn.
 const PASSED_OVER_MAX: usize = 64;

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!            ┌─▶ http      one request per event, over this worker's own idle connections
+//!            │             (or, with `batch`, per batch of them)
 //! delivery ──┼─▶ lines     file or standard output: a batch of lines of JSON, one write
 //!            ├─▶ handler   a function of the embedding program, on the worker's thread
 //!            └─▶ discard   nothing
@@ -19,6 +20,8 @@ mod error;
 mod handler;
 
 mod http;
+
+mod json;
 
 mod lines;
 
@@ -42,7 +45,14 @@ pub(crate) fn factory(route: &RouteConfig, handler: Option<Handler>) -> Result<S
     Ok(match &route.to {
         SinkConfig::Http(config) => {
             let processor = Arc::new(http::Processor::new(name, config)?);
-            making(move || http::HttpSink::new(Arc::clone(&processor)))
+            let sink = move || http::HttpSink::new(Arc::clone(&processor));
+            match route.batch {
+                None => making(sink),
+                Some(events) => {
+                    let final_statuses = Arc::from(route.retry.final_statuses.as_slice());
+                    making(move || http::BatchSink::new(sink(), events, Arc::clone(&final_statuses)))
+                }
+            }
         }
         SinkConfig::File(config) => {
             let file = lines::file(name, config)?;

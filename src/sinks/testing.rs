@@ -33,6 +33,7 @@ pub(super) fn route(to: SinkConfig) -> RouteConfig {
         conditions: Vec::new(),
         pool: 0,
         in_flight: 64,
+        batch: None,
         max_rate: None,
         queue: QueueConfig { events: 1000, bytes: 1 << 20 },
         when_full: WhenFull::Refuse,

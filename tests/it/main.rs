@@ -33,6 +33,8 @@ mod calls_handlers_of_the_embedding_program;
 
 mod commands;
 
+mod delivers_in_batches;
+
 mod delivers_real_payloads;
 
 mod denies_private_addresses;

@@ -23,6 +23,7 @@ use crate::server::Cores;
 
   What arrives at a processor, over what is acknowledged; and the journal on a core of its own:
   loadtest compare --only hookgate-memory,hookgate-durable,hookgate-memory-http,hookgate-durable-http --no-latency
+  loadtest compare --only hookgate-memory,hookgate-memory-http,hookgate-memory-http-batch --no-latency
   loadtest compare --only hookgate-durable,hookgate-durable-apart --connections 512 --no-latency
 
   TLS, which is measured only if it is named: on kept connections, and what its handshakes cost:
@@ -65,7 +66,7 @@ pub(crate) struct CompareArgs {
     /// Cores of the journal's thread in hookgate-durable-apart; the client's, which then sleeps, if not given.
     #[arg(long, value_name = "CORES")]
     pub(crate) journal_cores: Option<Cores>,
-    /// Events in a delivery of the routes that deliver by HTTP, for a gateway whose routes have `batch`.
+    /// Events in a delivery of all routes that deliver by HTTP; one, and 64 in the rows that end in -batch, if not given.
     #[arg(long, value_name = "EVENTS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) batch: Option<u32>,
     /// Cores of the client, one thread each; all others if not given.

@@ -152,7 +152,7 @@ impl<'a> Course<'a> {
             let tasks: Vec<_> = contenders
                 .iter()
                 // How much is on its way is no matter of a schedule.
-                .filter(|contender| !contender.is(Setup::Delivers))
+                .filter(|contender| !contender.delivers())
                 .filter_map(|contender| Some((contender, Some(self.latency_rate(contender, &saturated)?))))
                 .collect();
             for (name, summary) in self.rounds(size, &sampler, &tasks).await? {

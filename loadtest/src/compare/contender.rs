@@ -38,6 +38,8 @@ pub(super) enum Setup {
     Plain,
     /// The route delivers by HTTP to a processor on the client's thread, and what counts is what arrives there.
     Delivers,
+    /// The same by a route that puts several events into one request.
+    DeliversBatches,
     /// The journal's thread sits on other cores.
     JournalApart,
     /// Clients come otherwise than by connections in the clear that they keep.
@@ -115,6 +117,11 @@ impl Contender {
         self.gateway().is_some_and(|gateway| gateway.setup == setup)
     }
 
+    /// Whether what counts is what arrives at a processor.
+    pub(super) fn delivers(&self) -> bool {
+        self.is(Setup::Delivers) || self.is(Setup::DeliversBatches)
+    }
+
     /// The hookgate from which this one differs in one thing.
     pub(super) fn plain(&self) -> Option<&'static str> {
         match self.gateway()? {
@@ -167,7 +174,7 @@ const ANEW: &str = "hookgate-memory-anew";
 pub(super) const DURABLE: &str = "hookgate-durable";
 
 /// In the order in which they are measured and shown. Those to which clients come otherwise are measured only if they are named.
-pub(super) const CONTENDERS: [Contender; 17] = [
+pub(super) const CONTENDERS: [Contender; 19] = [
     contender(MEMORY, "hookgate, ack = \"memory\"", hookgate("memory", Setup::Plain), Durability::Memory),
     contender(DURABLE, "hookgate, ack = \"durable\"", hookgate("durable", Setup::Plain), Durability::Synced),
     contender(
@@ -180,6 +187,18 @@ pub(super) const CONTENDERS: [Contender; 17] = [
         "hookgate-durable-http",
         "hookgate, ack = \"durable\", delivers by HTTP",
         hookgate("durable", Setup::Delivers),
+        Durability::Synced,
+    ),
+    contender(
+        "hookgate-memory-http-batch",
+        "hookgate, ack = \"memory\", delivers batches by HTTP",
+        hookgate("memory", Setup::DeliversBatches),
+        Durability::Memory,
+    ),
+    contender(
+        "hookgate-durable-http-batch",
+        "hookgate, ack = \"durable\", delivers batches by HTTP",
+        hookgate("durable", Setup::DeliversBatches),
         Durability::Synced,
     ),
     contender(

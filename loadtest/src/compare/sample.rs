@@ -70,7 +70,7 @@ impl Sampler<'_> {
             return Ok(Taken::Disturbed(reason));
         }
         let returns =
-            if contender.is(Setup::Delivers) { Some(Arc::new(Returns::listen(self.window())?)) } else { None };
+            if contender.delivers() { Some(Arc::new(Returns::listen(self.window(contender))?)) } else { None };
         let server = self.launcher.start(contender, returns.as_ref().map(|returns| returns.address))?;
         let target = Target::resolve(&format!("http://{}/hooks/github", server.address))?;
         let signing = Signing::new("github", self.launcher.secret.clone().into_bytes())?;
@@ -139,8 +139,9 @@ impl Sampler<'_> {
     }
 
     /// Events on their way to the processor at most: enough that neither side waits for the other.
-    fn window(&self) -> usize {
-        self.args.connections as usize + IN_FLIGHT * self.args.batch.unwrap_or(1).max(8) as usize
+    fn window(&self, contender: &Contender) -> usize {
+        let batch = contender.gateway().and_then(|gateway| self.launcher.batch_of(gateway.setup));
+        self.args.connections as usize + IN_FLIGHT * batch.unwrap_or(1).max(8) as usize
     }
 
     /// The disk at batches of this size.

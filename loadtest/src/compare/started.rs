@@ -12,6 +12,11 @@ use super::certificate::Certificate;
 use super::contender::{Contender, Gateway, Kind, Setup, Store};
 use crate::server::{ConfigText, Cores, Layout, Process, free_port, installed, move_thread};
 
+/// Events in a batch, if nothing else is said.
+pub(super) const BATCH: u32 = 64;
+
+const BATCHES_IN_FLIGHT: u32 = 8;
+
 /// What contenders are started with.
 pub(super) struct Launcher {
     pub(super) layout: Layout,
@@ -54,6 +59,14 @@ impl Launcher {
         Self { layout, hookgate, data, secret, journal, certificate: None, batch: None }
     }
 
+    /// Events in a delivery at most; `None` if each is one of its own.
+    pub(super) fn batch_of(&self, setup: Setup) -> Option<u32> {
+        match setup {
+            Setup::DeliversBatches => Some(self.batch.unwrap_or(BATCH)),
+            _ => self.batch,
+        }
+    }
+
     /// Starts it and waits until it listens. `processor` is where a gateway delivers to that does.
     pub(super) fn start(&self, contender: &Contender, processor: Option<SocketAddr>) -> anyhow::Result<Started> {
         let directory = tempfile::Builder::new()
@@ -87,14 +100,19 @@ impl Launcher {
             _ => "",
         };
         let mut route_keys = String::new();
-        if gateway.setup == Setup::Delivers {
+        let in_batches = gateway.setup == Setup::DeliversBatches;
+        if in_batches || gateway.setup == Setup::Delivers {
             // Room for all that may be on its way, whatever its size; should there be none, nothing is dropped.
             route_keys.push_str("queue = { events = 100000, bytes = \"1GiB\" }\n");
             if gateway.ack == "memory" {
                 route_keys.push_str("when_full = \"refuse\"\n");
             }
-            if let Some(batch) = self.batch {
+            if let Some(batch) = self.batch_of(gateway.setup) {
                 writeln!(route_keys, "batch = {batch}")?;
+            }
+            if in_batches {
+                // The fewer are on their way at once, the more wait for the next.
+                writeln!(route_keys, "in_flight = {BATCHES_IN_FLIGHT}")?;
             }
         }
         let config = ConfigText {

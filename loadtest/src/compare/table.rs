@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::contender::{CONTENDERS, Setup};
 use super::results::{Bound, Comparison, OfSize, Ratio, Row, Spread, Summary};
 use super::rustls_alone::RustlsAlone;
+use super::started::BATCH;
 use crate::figures::{Bytes, Grouped, Time, columns};
 
 /// Everything, for a terminal.
@@ -196,11 +197,12 @@ pub(super) fn notes(comparison: &Comparison) -> Vec<String> {
         );
     }
     let has = |setup| rows().any(|row| CONTENDERS.iter().any(|one| one.name == row.name && one.is(setup)));
-    if has(Setup::Delivers) {
+    if has(Setup::Delivers) || has(Setup::DeliversBatches) {
         let each = comparison.batch.map_or("one event each".to_owned(), |batch| format!("up to {batch} events each"));
+        let batch = comparison.batch.unwrap_or(BATCH);
         notes.push(format!(
-            "hookgate-…-http: events a second that arrived at a processor on the client's thread, {each}; no more are sent than have \
-             come back, and a sample counts only if all that was acknowledged has arrived."
+            "hookgate-…-http, -http-batch: events a second that arrived at a processor on the client's thread, {each}, \
+             -batch up to {batch}; no more are sent than have come back, and a sample counts only if all that was acknowledged has arrived."
         ));
     }
     if has(Setup::JournalApart) {

@@ -63,8 +63,11 @@ impl Original {
         absolute_files(&mut tables, &base);
         let has_batches = {
             let mut probe = tables.clone();
-            each(&mut probe, "route", |route| put(route, "batch", 16));
-            Config::parse(&probe.to_string(), path).is_ok()
+            let mut is_any = false;
+            each(&mut probe, "route", |route| {
+                is_any |= put_batch(route, 16);
+            });
+            is_any && Config::parse(&probe.to_string(), path).is_ok()
         };
         Ok(Self { tables, source, has_batches })
     }
@@ -87,7 +90,7 @@ impl Original {
         each(&mut tables, "route", |route| {
             put(route, "in_flight", setting.in_flight);
             if let Some(batch) = setting.batch {
-                put(route, "batch", batch);
+                put_batch(route, batch);
             }
             if let Some(to) = route.get_mut("to") {
                 stand_in(to, place.processor);
@@ -124,9 +127,11 @@ impl Original {
         for name in pools {
             let _ = write!(text, "\n[[pool]]\nname = \"{name}\"\nworkers = {}\n", setting.workers);
         }
-        for name in self.names("route") {
+        let routes = self.tables.get("route").and_then(Value::as_array);
+        for route in routes.into_iter().flatten().filter_map(Value::as_table) {
+            let name = route.get("name").and_then(Value::as_str).unwrap_or_default();
             let _ = write!(text, "\n[[route]]\nname = \"{name}\"\nin_flight = {}\n", setting.in_flight);
-            if let Some(batch) = setting.batch {
+            if let Some(batch) = setting.batch.filter(|_| takes_batches(route)) {
                 let _ = writeln!(text, "batch = {batch}");
             }
         }
@@ -229,6 +234,20 @@ fn put(table: &mut Table, key: &str, number: u32) {
     table.insert(key.into(), Value::Integer(number.into()));
 }
 
+/// Writes the size of batches where a route takes them; whether it does.
+fn put_batch(route: &mut Table, batch: u32) -> bool {
+    let takes = takes_batches(route);
+    if takes {
+        put(route, "batch", batch);
+    }
+    takes
+}
+
+/// Those are of requests only.
+fn takes_batches(route: &Table) -> bool {
+    route.get("to").and_then(Value::as_table).is_some_and(|to| to.contains_key("http"))
+}
+
 const DEFAULT_POOL: &str = "default";
 
 #[cfg(test)]
@@ -266,6 +285,7 @@ mod tests {
         std::fs::write(dir.path().join("hookgate.toml"), CONFIG).unwrap();
         std::fs::write(dir.path().join("secret"), "s3cret").unwrap();
         let original = Original::read(&dir.path().join("hookgate.toml"), None).unwrap();
+        assert!(original.has_batches, "one of the two delivers by HTTP");
         assert_eq!((original.source.path.as_str(), &original.source.secret[..]), ("/in/x", &b"s3cret"[..]));
 
         let trial = tempfile::tempdir().unwrap();
@@ -287,5 +307,10 @@ mod tests {
         {
             assert!(paste.contains(part), "{part} is missing in\n{paste}");
         }
+
+        let in_batches = Setting { batch: Some(64), ..setting };
+        let config = Config::load(&original.write(&in_batches, &place).unwrap()).unwrap();
+        assert_eq!(config.routes.iter().map(|route| route.batch).collect::<Vec<_>>(), [Some(64), None]);
+        assert_eq!(original.to_paste(&in_batches).matches("batch = 64").count(), 1);
     }
 }

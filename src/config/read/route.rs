@@ -45,6 +45,7 @@ fn route<'d>(mut table: Table<'d>, names: &mut Names<'d>, around: &Surroundings<
     let conditions = table.get("where").map(conditions).unwrap_or_default();
     let pool = table.get("pool").and_then(|node| known_pool(&node, around.pools)).unwrap_or(0);
     let in_flight = table.get("in_flight").and_then(|node| node.number(1..=65_536)).unwrap_or(64) as usize;
+    let batch = table.get("batch");
     let max_rate = table.get("max_rate").and_then(|node| node.number(1..=1_000_000_000)).map(|rate| rate as u32);
     let queue = queue(table.get("queue"));
     let when_full = table.get("when_full");
@@ -65,7 +66,8 @@ fn route<'d>(mut table: Table<'d>, names: &mut Names<'d>, around: &Surroundings<
     let breaker = breaker(table.get("breaker"));
     let to =
         table.require("to", "to = { http = \"http://…\" }, { file = \"…\" }, \"stdout\", \"discard\" or \"handler\"");
-    let to = to.and_then(|node| sink(&node, around.deny_private)).unwrap_or(SinkConfig::Discard);
+    let to = to.and_then(|node| sink(&node, around.deny_private));
+    let batch = batch.and_then(|node| batch_size(&node, to.as_ref()));
     table.finish();
     RouteConfig {
         name,
@@ -74,6 +76,7 @@ fn route<'d>(mut table: Table<'d>, names: &mut Names<'d>, around: &Surroundings<
         conditions,
         pool,
         in_flight,
+        batch,
         max_rate,
         queue,
         when_full: when_full.unwrap_or(WhenFull::Drop),
@@ -82,8 +85,17 @@ fn route<'d>(mut table: Table<'d>, names: &mut Names<'d>, around: &Surroundings<
         retry,
         max_parked,
         breaker,
-        to,
+        to: to.unwrap_or(SinkConfig::Discard),
     }
+}
+
+/// Where `to` has a mistake of its own, that is mistake enough.
+fn batch_size(node: &Node<'_>, to: Option<&SinkConfig>) -> Option<usize> {
+    if to.is_some_and(|to| !matches!(to, SinkConfig::Http(_))) {
+        let help = "leave it out: it is for to = { http = \"…\" }, and all others take what waits by themselves";
+        return node.refuse("only a request can carry a batch", help);
+    }
+    node.number(1..=1_000).map(|events| events as usize)
 }
 
 fn from_sources(node: Node<'_>, sources: &Sources<'_>) -> Vec<From> {

@@ -22,7 +22,7 @@ fn http(keys: &str) -> String {
 fn a_route_has_defaults() {
     let route = read_route("");
     assert_eq!(route.from, [From { source: 0, types: vec![TypePattern::Any] }]);
-    assert_eq!((route.pool, route.in_flight, route.max_rate), (0, 64, None));
+    assert_eq!((route.pool, route.in_flight, route.batch, route.max_rate), (0, 64, None, None));
     assert_eq!((route.queue.events, route.queue.bytes), (10_000, 64 << 20));
     assert_eq!((route.when_full, route.from_start), (WhenFull::Drop, FromStart::Now));
     assert_eq!((route.retry.attempts, route.retry.max), (12, Duration::from_mins(15)));
@@ -334,4 +334,18 @@ fn private_addresses_are_denied_for_all_or_for_one() {
     let text = http("allow = \"10.0.0.1\", deny_private = false");
     assert_mistake(&text, 8, without, "deny_private = true");
     assert_mistake(&http("allow = \"10.0.0.1\", deny_private = \"true\""), 8, "true or false", "without quotes");
+}
+
+#[test]
+fn a_batch_is_for_requests() {
+    assert_eq!(read_route("batch = 64\nto = { http = \"https://example.com/in\" }").batch, Some(64));
+    for to in ["\"discard\"", "{ file = \"events.jsonl\" }", "\"stdout\"", "\"handler\""] {
+        assert_mistake(&route(&format!("batch = 64\nto = {to}")), 8, "only a request", "leave it out");
+    }
+    for batch in [0, 1_001] {
+        let keys = format!("batch = {batch}\nto = {{ http = \"https://example.com/in\" }}");
+        assert_mistake(&route(&keys), 8, "out of bounds", "from 1 to 1000");
+    }
+    let keys = "batch = 64\nto = { http = \"nowhere\" }";
+    assert_mistake(&route(keys), 9, "not the address", "scheme, host and path");
 }

@@ -123,3 +123,71 @@ fn a_route_without_workers_is_an_error_at_start() {
     let error = Routes::start(&config(vec![route("a")]), vec![sink(ok)], &[vec![]], dir.path()).unwrap_err();
     assert!(matches!(error, RoutesError::NoWorkers { .. }), "{error}");
 }
+
+#[test]
+fn a_batch_is_one_failure_whatever_is_in_it() {
+    let gate = closed_gate();
+    let mut config = RouteConfig { in_flight: 1, ..route("a") };
+    config.breaker = BreakerConfig { failures: 3, probe_every: Duration::from_hours(1), ..config.breaker };
+    config.retry = RetryConfig { first: Duration::from_hours(1), max: Duration::from_hours(1), ..config.retry };
+    let mut bench = Bench::new(1, vec![(config, gated_batches(16, &gate, |_| failed(FailureKind::Status(503))))]);
+    let failures = |status: &RouteStatus| status.failures.iter().map(|(_, count)| count).sum::<u64>();
+    assert!(bench.routes.pause("a"));
+    for (round, expected) in [(0, 16), (1, 32)] {
+        for id in 0..16 {
+            bench.offer(&format!("{round}-{id}")).unwrap();
+        }
+        bench.routes.resume("a");
+        gate.add_permits(1);
+        let status = bench.wait_for("a", "all of them have failed", |status| failures(status) == expected);
+        assert!(!status.breaker_open, "{round}");
+        assert!(bench.routes.pause("a"));
+    }
+    bench.offer("last").unwrap();
+    bench.routes.resume("a");
+    gate.add_permits(1);
+    bench.wait_for("a", "it opens with the third", |status| status.breaker_open);
+}
+
+#[test]
+fn a_batch_of_which_something_was_taken_or_refused_for_good_leaves_the_breaker_closed() {
+    for taken in [Outcome::Delivered, failed(FailureKind::Status(422))] {
+        let gate = closed_gate();
+        let mut config = RouteConfig { in_flight: 1, ..route("a") };
+        config.breaker = BreakerConfig { failures: 1, ..config.breaker };
+        config.retry.attempts = 1;
+        let answer = move |delivery: &Delivery| match delivery.event().id() {
+            "last" => taken.clone(),
+            _ => failed(FailureKind::Status(503)),
+        };
+        let mut bench = Bench::new(1, vec![(config, gated_batches(16, &gate, answer))]);
+        assert!(bench.routes.pause("a"));
+        for id in ["1", "2", "3", "last"] {
+            bench.offer(id).unwrap();
+        }
+        bench.routes.resume("a");
+        gate.add_permits(1);
+        // Their only attempt counts, though the breaker would open with the first failure.
+        let status = bench.wait_for("a", "they are dead", |status| status.dead + status.delivered == 4);
+        assert!(!status.breaker_open && status.dead >= 3);
+    }
+}
+
+#[test]
+fn a_batch_is_full_with_four_mebibytes() {
+    let gate = closed_gate();
+    let queue = QueueConfig { events: 100, bytes: 1 << 30 };
+    let config = RouteConfig { in_flight: 1, queue, ..route("a") };
+    let mut bench = Bench::new(1, vec![(config, gated_batches(16, &gate, ok))]);
+    assert!(bench.routes.pause("a"));
+    for id in 0..7 {
+        let event = bench.events.make(&id.to_string(), &vec![b'a'; 2 << 20]);
+        bench.intake.offer(0, &event).unwrap();
+    }
+    bench.routes.resume("a");
+    for delivered in [2, 4, 6, 7] {
+        bench.wait_for("a", "a batch is out", |status| status.in_flight == 1);
+        gate.add_permits(1);
+        bench.wait_for("a", "it is delivered", |status| status.delivered == delivered);
+    }
+}

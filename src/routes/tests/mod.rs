@@ -42,6 +42,7 @@ pub(in crate::routes) fn route(name: &str) -> RouteConfig {
         conditions: Vec::new(),
         pool: 0,
         in_flight: 8,
+        batch: None,
         max_rate: None,
         queue: QueueConfig { events: 1_000, bytes: 1 << 20 },
         when_full: WhenFull::Refuse,
@@ -215,6 +216,16 @@ impl<F: Fn(&Delivery) -> Outcome> Sink for Scripted<F> {
 pub(in crate::routes) fn sink<F: Fn(&Delivery) -> Outcome + Send + Sync + 'static>(answer: F) -> SinkFactory {
     let answer = Arc::new(answer);
     Arc::new(move || Box::new(Scripted { batch_max: 1, answer: Arc::clone(&answer), gate: None }))
+}
+
+/// A sink that takes several at once, and waits before each batch for a permit of the gate.
+pub(in crate::routes) fn gated_batches<F: Fn(&Delivery) -> Outcome + Send + Sync + 'static>(
+    batch_max: usize,
+    gate: &Arc<Semaphore>,
+    answer: F,
+) -> SinkFactory {
+    let (gate, answer) = (Arc::clone(gate), Arc::new(answer));
+    Arc::new(move || Box::new(Scripted { batch_max, answer: Arc::clone(&answer), gate: Some(Arc::clone(&gate)) }))
 }
 
 /// A sink whose deliveries each wait for a permit of the gate.

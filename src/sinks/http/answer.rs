@@ -14,23 +14,27 @@ use super::request::Template;
 use crate::routes::{Failure, FailureKind, Outcome};
 
 /// Of a longer body the rest is not read: the connection is closed instead.
-const READ_BYTES: usize = 64 << 10;
+pub(super) const READ_BYTES: usize = 64 << 10;
 
 /// Of a body, so that no credential is cut in two where what is told ends.
-const KEPT_BYTES: usize = detail::DETAIL_BYTES + (4 << 10);
+pub(super) const KEPT_BYTES: usize = detail::DETAIL_BYTES + (4 << 10);
 
 /// An answer that has been read as far as it matters.
 pub(super) struct Answer {
     pub(super) outcome: Outcome,
     /// Read to its end: the connection can carry another request.
     pub(super) whole: bool,
+    /// The first bytes of its body.
+    pub(super) start: Vec<u8>,
+    pub(super) headers: HeaderMap,
 }
 
-/// Reads the body of an answer and judges. A success counts when its answer is whole or longer than anyone wants to read;
-/// a failure keeps its status whatever becomes of its body, and tells what that says but for the credentials of the request.
-pub(super) async fn read(response: Response<Incoming>, deadline: Instant, request: &Template) -> Answer {
+/// Reads the body of an answer, keeps so many bytes of it, and judges. A success counts when its answer is whole or longer than
+/// anyone wants to read; a failure keeps its status whatever becomes of its body, and tells what that says but for the credentials
+/// of the request.
+pub(super) async fn read(response: Response<Incoming>, deadline: Instant, request: &Template, keep: usize) -> Answer {
     let (head, body) = response.into_parts();
-    let (start, end) = read_body(body, deadline).await;
+    let (start, end) = read_body(body, deadline, keep).await;
     let whole = matches!(end, End::Whole);
     let outcome = match end {
         End::Whole | End::TooLong if head.status.is_success() => Outcome::Delivered,
@@ -39,10 +43,15 @@ pub(super) async fn read(response: Response<Incoming>, deadline: Instant, reques
         _ => Outcome::Failed(Failure {
             kind: FailureKind::Status(head.status.as_u16()),
             detail: told(&head.headers, head.status.is_redirection(), &start, request),
-            retry_after: head.headers.get(RETRY_AFTER).and_then(|value| retry_after(value, SystemTime::now())),
+            retry_after: wish(&head.headers),
         }),
     };
-    Answer { outcome, whole }
+    Answer { outcome, whole, start, headers: head.headers }
+}
+
+/// When the processor wants the next attempt.
+pub(super) fn wish(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(RETRY_AFTER).and_then(|value| retry_after(value, SystemTime::now()))
 }
 
 /// The failure of an attempt whose time is up.
@@ -58,7 +67,7 @@ enum End {
 }
 
 /// The first bytes of a body, and how reading it ended.
-async fn read_body(mut body: Incoming, deadline: Instant) -> (Vec<u8>, End) {
+async fn read_body(mut body: Incoming, deadline: Instant, keep: usize) -> (Vec<u8>, End) {
     let mut start = Vec::new();
     let mut read = 0;
     loop {
@@ -69,7 +78,7 @@ async fn read_body(mut body: Incoming, deadline: Instant) -> (Vec<u8>, End) {
             Err(_) => return (start, End::Late),
         };
         let data: Bytes = frame.into_data().unwrap_or_default();
-        let room = KEPT_BYTES.saturating_sub(start.len()).min(data.len());
+        let room = keep.saturating_sub(start.len()).min(data.len());
         start.extend_from_slice(data.get(..room).unwrap_or_default());
         read += data.len();
         if read > READ_BYTES {
@@ -81,7 +90,7 @@ async fn read_body(mut body: Incoming, deadline: Instant) -> (Vec<u8>, End) {
 fn told(headers: &HeaderMap, redirect: bool, body: &[u8], request: &Template) -> String {
     let said = match headers.get(LOCATION) {
         Some(place) if redirect => &[b"redirects are not followed; this one leads to ", place.as_bytes()].concat(),
-        _ => body,
+        _ => body.get(..KEPT_BYTES).unwrap_or(body),
     };
     detail::of_bytes(&request.without_credentials(said))
 }

@@ -1,4 +1,5 @@
-//! Delivery over HTTP/1.1: one POST per event, its body byte for byte as it was received.
+//! Delivery over HTTP/1.1: one POST per event, its body byte for byte as it was received; or, on a route with `batch`, one for
+//! several events (`batch.rs`).
 //!
 //! ```text
 //! event ─▶ request ─▶ idle connection, newest first ─▶ answer ─▶ outcome
@@ -15,11 +16,17 @@
 
 mod answer;
 
+mod batch;
+
 mod command;
 
 mod connect;
 
+mod envelope;
+
 mod idle;
+
+mod outcomes;
 
 mod pinned;
 
@@ -38,12 +45,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::Response;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
+use hyper::{Request, Response};
 use tokio::time::timeout_at;
 
+use self::answer::Answer;
 pub(crate) use self::answer::retry_after;
+pub(super) use self::batch::BatchSink;
 pub(crate) use self::command::{Trust, connect, connect_unix};
 use self::connect::Target;
 use self::idle::Idle;
@@ -87,31 +96,39 @@ impl HttpSink {
     }
 
     async fn attempt(&self, delivery: &Delivery) -> Outcome {
+        let request = || self.processor.template.request(delivery, SystemTime::now());
+        match self.ask(request, answer::KEPT_BYTES).await {
+            Ok(answer) => answer.outcome,
+            Err(failure) => Outcome::Failed(failure),
+        }
+    }
+
+    /// Sends a request, which may have to be made once more, and reads the answer, of whose body it keeps so many bytes.
+    async fn ask(&self, request: impl Fn() -> Request<Full<Bytes>>, keep: usize) -> Result<Answer, Failure> {
         let deadline = tokio::time::Instant::now() + self.processor.timeout;
-        let (connection, response) = match timeout_at(deadline, self.exchange(delivery)).await {
-            Ok(Ok(exchanged)) => exchanged,
-            Ok(Err(failure)) => return Outcome::Failed(failure),
-            Err(_) => return Outcome::Failed(answer::too_late()),
-        };
-        let answer = answer::read(response, deadline, &self.processor.template).await;
+        let Ok(exchanged) = timeout_at(deadline, self.exchange(request)).await else { return Err(answer::too_late()) };
+        let (connection, response) = exchanged?;
+        let answer = answer::read(response, deadline, &self.processor.template, keep).await;
         if answer.whole {
             self.idle.put(connection, Instant::now()).await;
         }
-        answer.outcome
+        Ok(answer)
     }
 
     /// Sends the request and waits for the head of the answer.
-    async fn exchange(&self, delivery: &Delivery) -> Result<(Connection, Response<Incoming>), Failure> {
+    async fn exchange(
+        &self,
+        request: impl Fn() -> Request<Full<Bytes>>,
+    ) -> Result<(Connection, Response<Incoming>), Failure> {
         if let Some(mut reused) = self.idle.take(Instant::now()) {
-            match reused.send_request(self.processor.template.request(delivery, SystemTime::now())).await {
+            match reused.send_request(request()).await {
                 Ok(response) => return Ok((reused, response)),
                 Err(error) if closed_before_answer(&error) => {}
                 Err(error) => return Err(broken(&error)),
             }
         }
         let mut connection = self.processor.target.connect().await?;
-        let request = self.processor.template.request(delivery, SystemTime::now());
-        match connection.send_request(request).await {
+        match connection.send_request(request()).await {
             Ok(response) => Ok((connection, response)),
             Err(error) => Err(broken(&error)),
         }

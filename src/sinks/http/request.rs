@@ -6,7 +6,8 @@
 //! 4. `host` and `user-agent`
 //! 5. the headers that the source kept, `content-type` among them, without those that speak of the sender's connection
 //!
-//! A sender can therefore set none of the names in 1 to 4, whatever its source keeps.
+//! A sender can therefore set none of the names in 1 to 4, whatever its source keeps. A batch has what is its own in 1 with its
+//! content type, and nothing of 5: each of its events says for itself what its body is.
 
 use std::cmp::Reverse;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -20,6 +21,7 @@ use http_body_util::Full;
 use zeroize::Zeroizing;
 
 use super::super::SinkError;
+use super::envelope::{BATCH_TYPE, Batch};
 use super::sign::{self, Signer};
 use super::token;
 use crate::config::{Fill, HttpAuth, HttpSink as HttpConfig, Secret};
@@ -151,20 +153,37 @@ impl Template {
         headers.extend(self.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
 
         let id = token::webhook_id(event.source(), event.id());
-        let timestamp = HeaderValue::from(now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs());
-        if let Some(signatures) = sign::signatures(&self.signers, &id, &timestamp, event.body()) {
-            headers.insert(WEBHOOK_SIGNATURE, signatures);
-        }
-        headers.insert(WEBHOOK_ID, id);
-        headers.insert(WEBHOOK_TIMESTAMP, timestamp);
+        self.sign(&mut headers, id, event.body(), now);
         headers.insert(HOOKGATE_SOURCE, token::plain(event.source()));
         if let Some(event_type) = event.event_type() {
             headers.insert(HOOKGATE_TYPE, token::plain(event_type));
         }
         headers.insert(HOOKGATE_ATTEMPT, HeaderValue::from(delivery.attempt()));
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(event.body().len()));
+        self.post(headers, Bytes::from_owner(event.clone()))
+    }
 
-        let mut request = Request::new(Full::new(Bytes::from_owner(event.clone())));
+    /// The request of a batch, made at `now`.
+    pub(super) fn batch_request(&self, batch: &Batch, now: SystemTime) -> Request<Full<Bytes>> {
+        let mut headers = HeaderMap::with_capacity(self.headers.len() + SPARE_HEADERS);
+        headers.extend(self.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(BATCH_TYPE));
+        self.sign(&mut headers, batch.id.clone(), &batch.body, now);
+        self.post(headers, batch.body.clone())
+    }
+
+    /// What Standard Webhooks has of a request.
+    fn sign(&self, headers: &mut HeaderMap, id: HeaderValue, body: &[u8], now: SystemTime) {
+        let timestamp = HeaderValue::from(now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs());
+        if let Some(signatures) = sign::signatures(&self.signers, &id, &timestamp, body) {
+            headers.insert(WEBHOOK_SIGNATURE, signatures);
+        }
+        headers.insert(WEBHOOK_ID, id);
+        headers.insert(WEBHOOK_TIMESTAMP, timestamp);
+    }
+
+    fn post(&self, mut headers: HeaderMap, body: Bytes) -> Request<Full<Bytes>> {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = headers;

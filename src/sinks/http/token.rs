@@ -12,11 +12,16 @@ use http::HeaderValue;
 /// source is part of it. A colon is encoded in the source, so the first one divides the two. A full stop is encoded in both,
 /// because the signature joins id, time and body by it and Standard Webhooks therefore allows none in an id.
 pub(super) fn webhook_id(source: &str, id: &str) -> HeaderValue {
+    value(webhook_id_text(source, id))
+}
+
+/// The same as a text, which is visible ASCII.
+pub(super) fn webhook_id_text(source: &str, id: &str) -> String {
     let mut text = String::with_capacity(source.len() + 1 + id.len());
     push_encoded(&mut text, source, b".:");
     text.push(':');
     push_encoded(&mut text, id, b".");
-    value(text)
+    text
 }
 
 /// A source or a type.
@@ -37,7 +42,7 @@ fn push_encoded(to: &mut String, text: &str, also: &[u8]) {
 }
 
 /// Visible ASCII is always a legal value.
-fn value(text: String) -> HeaderValue {
+pub(super) fn value(text: String) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 

@@ -8,7 +8,7 @@
 //! The body can always be had back byte for byte. It is in one of three members, always the last of the line:
 //!
 //! - `body`: JSON as it was sent, so that a line can be read with any tool. Only for a body that is JSON, on one line,
-//!   without space around it and nested no deeper than [`DEPTH_MAX`].
+//!   without space around it and nested no deeper than 100.
 //! - `body_text`: any other text as a JSON string. JSON over several lines is here, because a line cannot hold its line
 //!   breaks and writing it anew would break the provider's signature of it.
 //! - `body_base64`: what is not UTF-8.
@@ -17,44 +17,32 @@
 //! ISO-8859-1. A type that is not known is `null`.
 
 use std::io::Write;
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use data_encoding::BASE64;
-use serde::Serialize;
-use simd_json::{Buffers, Tape};
 
 use crate::event::Event;
 use crate::routes::Delivery;
-
-/// Many readers of JSON give up on nesting beyond 128, of which the line itself takes one.
-const DEPTH_MAX: usize = 100;
-
-/// Bytes of scratch space to keep from one body to the next.
-const SCRATCH_KEPT_BYTES: usize = 1 << 20;
+use crate::sinks::json::{JsonCheck, header_text, push_base64, push_json, push_time};
 
 /// Writes lines, with buffers that are used again.
 pub(super) struct LineWriter {
-    scratch: Vec<u8>,
-    buffers: Buffers,
-    tape: Option<Tape<'static>>,
+    json: JsonCheck,
 }
 
 impl LineWriter {
     pub(super) fn new() -> Self {
-        Self { scratch: Vec::new(), buffers: Buffers::with_max_depth(0, DEPTH_MAX), tape: None }
+        Self { json: JsonCheck::new() }
     }
 
     /// Appends the line of a delivery, its line break included.
     pub(super) fn append(&mut self, delivery: &Delivery, to: &mut Vec<u8>) {
         let event = delivery.event();
         to.extend_from_slice(b"{\"time\":\"");
-        let _ = write!(to, "{}", humantime::format_rfc3339_millis(printable(event.received())));
+        push_time(to, event.received());
         to.extend_from_slice(b"\",\"source\":");
-        json(to, event.source());
+        push_json(to, event.source());
         to.extend_from_slice(b",\"type\":");
-        json(to, &event.event_type());
+        push_json(to, &event.event_type());
         to.extend_from_slice(b",\"id\":");
-        json(to, event.id());
+        push_json(to, event.id());
         let _ = write!(to, ",\"attempt\":{}", delivery.attempt());
         to.extend_from_slice(b",\"headers\":{");
         headers(to, event);
@@ -69,41 +57,20 @@ impl LineWriter {
             to.extend_from_slice(body);
         } else if let Ok(text) = std::str::from_utf8(body) {
             to.extend_from_slice(b",\"body_text\":");
-            json(to, text);
+            push_json(to, text);
         } else {
             to.extend_from_slice(b",\"body_base64\":\"");
-            let start = to.len();
-            to.resize(start + BASE64.encode_len(body.len()), 0);
-            if let Some(room) = to.get_mut(start..) {
-                BASE64.encode_mut(body, room);
-            }
+            push_base64(to, body);
             to.push(b'"');
         }
     }
 
-    /// The check is a whole parse: a line that is not JSON would be worth nothing. It needs a copy, which it overwrites.
+    /// A line that is not JSON would be worth nothing.
     fn fits_as_it_is(&mut self, body: &[u8]) -> bool {
         let (Some(first), Some(last)) = (body.first(), body.last()) else { return false };
         let spaced = first.is_ascii_whitespace() || last.is_ascii_whitespace();
-        if spaced || memchr::memchr2(b'\n', b'\r', body).is_some() {
-            return false;
-        }
-        self.scratch.clear();
-        self.scratch.extend_from_slice(body);
-        let mut tape = self.tape.take().unwrap_or_else(Tape::null).reset();
-        let valid = simd_json::fill_tape(&mut self.scratch, &mut self.buffers, &mut tape).is_ok();
-        if body.len() > SCRATCH_KEPT_BYTES {
-            *self = Self::new();
-        } else {
-            self.tape = Some(tape.reset());
-        }
-        valid
+        !spaced && memchr::memchr2(b'\n', b'\r', body).is_none() && self.json.is_json(body)
     }
-}
-
-/// Strings always serialize.
-fn json<T: Serialize + ?Sized>(to: &mut Vec<u8>, value: &T) {
-    let _ = serde_json::to_writer(to, value);
 }
 
 fn headers(to: &mut Vec<u8>, event: &Event) {
@@ -111,27 +78,15 @@ fn headers(to: &mut Vec<u8>, event: &Event) {
         if event.headers().take(place).any(|(earlier, _)| earlier == name) {
             continue;
         }
-        let values: Vec<String> =
-            event.headers().filter(|(other, _)| *other == name).map(|(_, value)| text(value)).collect();
+        let values: Vec<_> =
+            event.headers().filter(|(other, _)| *other == name).map(|(_, value)| header_text(value)).collect();
         if place > 0 {
             to.push(b',');
         }
-        json(to, name);
+        push_json(to, name);
         to.push(b':');
-        json(to, &values.join(", "));
+        push_json(to, &values.join(", "));
     }
-}
-
-fn text(value: &[u8]) -> String {
-    match std::str::from_utf8(value) {
-        Ok(text) => text.to_owned(),
-        Err(_) => value.iter().copied().map(char::from).collect(),
-    }
-}
-
-/// The clock of a machine may be set to before 1970; a line cannot.
-fn printable(time: SystemTime) -> SystemTime {
-    time.max(UNIX_EPOCH)
 }
 
 #[cfg(test)]
@@ -140,6 +95,7 @@ mod tests {
 
     use std::collections::HashMap;
 
+    use data_encoding::BASE64;
     use proptest::prelude::*;
     use serde::Deserialize;
     use serde_json::value::RawValue;
