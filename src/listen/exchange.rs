@@ -61,9 +61,7 @@ where
     type Exchange = Exchange<F>;
 
     fn begin(&self, request: http::Request<Incoming>, connection: &Rc<Connection>) -> Exchange<F> {
-        let mut place = self.ended.0.borrow_mut().pop().unwrap_or_else(|| Box::pin(None));
-        place.set(Some((self.make)(request, Rc::clone(connection))));
-        Exchange { place: Some(place), ended: Rc::clone(&self.ended) }
+        Exchange::begin((self.make)(request, Rc::clone(connection)), &self.ended)
     }
 }
 
@@ -87,6 +85,12 @@ impl<F: Future> Future for Exchange<F> {
 }
 
 impl<F> Exchange<F> {
+    fn begin(exchange: F, ended: &Rc<Ended<F>>) -> Self {
+        let mut place = ended.0.borrow_mut().pop().unwrap_or_else(|| Box::pin(None));
+        place.set(Some(exchange));
+        Self { place: Some(place), ended: Rc::clone(ended) }
+    }
+
     fn end(&mut self) {
         let Some(mut place) = self.place.take() else { return };
         place.set(None);
@@ -109,12 +113,6 @@ mod tests {
 
     use super::*;
 
-    fn begin<F>(ended: &Rc<Ended<F>>, exchange: F) -> Exchange<F> {
-        let mut place = ended.0.borrow_mut().pop().unwrap_or_else(|| Box::pin(None));
-        place.set(Some(exchange));
-        Exchange { place: Some(place), ended: Rc::clone(ended) }
-    }
-
     fn address<F>(exchange: &Exchange<F>) -> usize {
         std::ptr::from_ref(&**exchange.place.as_ref().expect("a place")).addr()
     }
@@ -122,11 +120,11 @@ mod tests {
     #[tokio::test]
     async fn an_exchange_lies_where_the_last_one_to_end_has_lain() {
         let ended = Rc::new(Ended(RefCell::default()));
-        let exchange = begin(&ended, ready(1));
+        let exchange = Exchange::begin(ready(1), &ended);
         let place = address(&exchange);
         assert_eq!(exchange.await, 1);
         assert_eq!(ended.0.borrow().len(), 1);
-        let next = begin(&ended, ready(2));
+        let next = Exchange::begin(ready(2), &ended);
         assert_eq!(address(&next), place);
     }
 
@@ -135,10 +133,11 @@ mod tests {
         let ended = Rc::new(Ended(RefCell::default()));
         let held = Rc::new(());
         let kept = Rc::clone(&held);
-        let exchange = begin(&ended, async move {
+        let holding = async move {
             pending::<()>().await;
             drop(kept);
-        });
+        };
+        let exchange = Exchange::begin(holding, &ended);
         drop(exchange);
         assert_eq!((ended.0.borrow().len(), Rc::strong_count(&held)), (1, 1));
     }

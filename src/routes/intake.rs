@@ -1,5 +1,6 @@
 //! The entrance of the routes, one per io thread. Between here and the queues there is no lock, no allocation and no system
-//! call; workers are woken only when the io thread says so, after its answers are written.
+//! call; workers are woken only when the io thread says so: after its answers are written, but for a long turn
+//! (`gateway/wakes.rs`).
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -126,7 +127,7 @@ impl Intake {
     }
 
     /// Wakes at most one sleeping worker of each pool that was given something since the last call. It costs 10 to 13 µs per
-    /// worker that did sleep: to be called after the answers are written.
+    /// worker that did sleep: to be called when answers are written.
     pub(crate) fn wake_workers(&mut self) {
         for (pool, given) in self.shared.pools.iter().zip(&mut self.given) {
             if std::mem::take(given) {
