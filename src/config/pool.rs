@@ -11,6 +11,6 @@ pub struct PoolConfig {
     pub workers: Option<usize>,
     /// Cores for the workers, one after the other; empty leaves placement to hookgate.
     pub cpus: Vec<usize>,
-    /// How long a worker without work looks for some before it sleeps.
+    /// How long a worker without work looks for some before it sleeps. Above zero it never rests.
     pub spin: Duration,
 }

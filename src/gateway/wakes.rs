@@ -4,6 +4,7 @@
 //! and answers then makes the provider wait for it. So a request only notes that there is something to do; this task, queued
 //! behind the connections that are ready, wakes one worker per pool for all of them. In a turn of some hundred connections
 //! workers are woken before its end: what they give back is then still in the cache when the next events are written to it.
+//! Where turns are short and events come fast, workers rest and need no wake (`routes/pace.rs`).
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -27,22 +28,19 @@ impl PendingWakes {
     pub(super) fn note(&self, events: usize, routes: &mut routes::Intake) {
         let before = self.events.replace(self.events.get() + events);
         if self.events.get() >= EVENTS_AT_ONCE {
-            self.wake(routes);
+            self.events.set(0);
+            routes.hurry_workers();
         } else if before == 0 {
             self.signal.notify_one();
         }
-    }
-
-    fn wake(&self, routes: &mut routes::Intake) {
-        self.events.set(0);
-        routes.wake_workers();
     }
 
     /// Runs beside the connections of an io thread, for as long as it does.
     pub(super) async fn run(self: Rc<Self>, routes: Rc<RefCell<routes::Intake>>) {
         loop {
             self.signal.notified().await;
-            self.wake(&mut routes.borrow_mut());
+            self.events.set(0);
+            routes.borrow_mut().wake_workers();
         }
     }
 }

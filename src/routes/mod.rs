@@ -56,6 +56,8 @@ mod lock;
 
 mod matcher;
 
+mod pace;
+
 mod parked;
 
 mod pool;

@@ -47,10 +47,19 @@ impl Pool {
     /// Wakes one worker if one sleeps: the one with the fewest deliveries, since one whose pump sleeps may still be busy
     /// with a delivery. To be called after the work has been pushed.
     pub(super) fn wake_one(&self) {
+        self.wake_first(Sleeper::is_sleeping);
+    }
+
+    /// As [`Self::wake_one`], where there is much to do: one that rests is woken too.
+    pub(super) fn hurry_one(&self) {
+        self.wake_first(Sleeper::is_down);
+    }
+
+    fn wake_first(&self, may_be_woken: impl Fn(&Sleeper) -> bool) {
         // Pairs with the fence in `Sleeper::announce`.
         fence(Ordering::SeqCst);
         while let Some(seat) =
-            self.seats.iter().filter(|seat| seat.sleeper.is_sleeping()).min_by_key(|seat| seat.deliveries())
+            self.seats.iter().filter(|seat| may_be_woken(&seat.sleeper)).min_by_key(|seat| seat.deliveries())
         {
             if seat.sleeper.wake() {
                 return;

@@ -6,6 +6,7 @@
 //! turn: for each route, a different one first each time ──────────────┤
 //!       its share of { permit, pass of the gate, events }             │ nothing, and `spin` is over
 //!          ▲                                                          ▼
+//!          ├── a moment later ◀───────────────────────── rest, once, if events came fast
 //!          └── woken: work, a settled delivery, the time ◀── announce, one more turn, sleep
 //! ```
 
@@ -21,6 +22,7 @@ use std::time::Instant;
 use tokio::task::{spawn_local, yield_now};
 
 use super::delivery::{Delivery, Failure, FailureKind, Outcome, Outcomes, Sink, SinkFactory};
+use super::pace::{Pace, REST};
 use super::pool::{Pool, Seat};
 use super::route::{Batch, Route, Take};
 use crate::failpoint;
@@ -32,6 +34,7 @@ pub(super) struct Pump {
     lanes: Vec<Rc<Lane>>,
     /// The lane that is served first in the next turn.
     first: usize,
+    pace: Pace,
 }
 
 /// A route's end on this worker.
@@ -47,6 +50,8 @@ struct Lane {
 /// What a turn came to.
 struct Turn {
     started: bool,
+    /// When it began.
+    at: Instant,
     /// The earliest time at which a route that could deliver nothing may be able to.
     next: Option<Instant>,
 }
@@ -62,7 +67,7 @@ impl Pump {
                 Rc::new(Lane { batch_max: sink.batch_max().max(1), route, sink, share })
             })
             .collect();
-        Self { pool, worker, lanes, first: worker }
+        Self { pool, worker, lanes, first: worker, pace: Pace::new(Instant::now()) }
     }
 
     /// Works until the pool stops. Deliveries that are then in flight end with the runtime.
@@ -70,9 +75,12 @@ impl Pump {
         let pool = Arc::clone(&self.pool);
         let sleeper = &pool.seat(self.worker).sleeper;
         let mut idle_since = None;
+        let mut rests_until = None;
         while !pool.is_stopping() {
-            if self.turn().started {
+            let turn = self.turn();
+            if turn.started {
                 idle_since = None;
+                rests_until = None;
                 yield_now().await;
                 continue;
             }
@@ -83,6 +91,12 @@ impl Pump {
                     continue;
                 }
                 idle_since = None;
+            } else if self.pace.is_fast() {
+                let until = *rests_until.get_or_insert(turn.at + REST);
+                if turn.at < until {
+                    sleeper.rest(turn.next.map_or(until, |next| next.min(until))).await;
+                    continue;
+                }
             }
             sleeper.announce();
             let last_look = self.turn();
@@ -95,7 +109,8 @@ impl Pump {
 
     fn turn(&mut self) -> Turn {
         let now = Instant::now();
-        let mut turn = Turn { started: false, next: None };
+        let mut turn = Turn { started: false, at: now, next: None };
+        let mut taken = 0;
         let mut more_than_a_share = false;
         self.first = self.first.wrapping_add(1);
         for offset in 0..self.lanes.len() {
@@ -104,6 +119,7 @@ impl Pump {
             while started < lane.share {
                 match lane.route.take(lane.batch_max, now) {
                     Take::Batch(batch) => {
+                        taken += batch.events().len() as u64;
                         spawn_local(deliver(Arc::clone(&self.pool), self.worker, Rc::clone(lane), batch));
                         self.pool.seat(self.worker).delivery_begins();
                         started += 1;
@@ -118,6 +134,7 @@ impl Pump {
             turn.started |= started > 0;
             more_than_a_share |= started == lane.share && lane.route.has_waiting();
         }
+        self.pace.note(taken, now);
         if more_than_a_share {
             self.pool.wake_one();
         }

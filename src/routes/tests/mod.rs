@@ -11,6 +11,7 @@ mod gating;
 
 mod neighbours;
 
+mod resting;
 mod room;
 
 mod threads;
