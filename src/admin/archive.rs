@@ -210,7 +210,8 @@ impl Evidence<'_> {
         let letter = self.letters.iter().find(|letter| letter.route == route);
         let mut attempts: Vec<AttemptStory> = told.iter().map(|told| attempt(told)).collect();
         if let Some(letter) = letter
-            && letter.attempts.len() > attempts.len()
+            // Of an attempt in which a batch was refused the log has two lines: of all together, and of each alone.
+            && letter.attempts.len() > told.chunk_by(|one, next| one.number == next.number).count()
         {
             attempts =
                 letter.attempts.iter().zip(1..).map(|(buried, number)| AttemptStory::buried(buried, number)).collect();

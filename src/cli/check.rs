@@ -151,13 +151,14 @@ fn type_from(source: &SourceConfig) -> String {
 
 fn routes(config: &Config) -> Table {
     let mut table =
-        Table::new(["route", "takes", "pool", "in flight", "queue", "when full", "backlog", "attempts", "to"]);
+        Table::new(["route", "takes", "pool", "in flight", "batch", "queue", "when full", "backlog", "attempts", "to"]);
     for route in &config.routes {
         table.row([
             route.name.clone(),
             takes(route, config),
             config.pools.get(route.pool).map(|pool| pool.name.clone()).unwrap_or_default(),
             route.in_flight.to_string(),
+            route.batch.map_or("-".to_owned(), |events| events.to_string()),
             format!("{} events, {}", route.queue.events, WrittenSize(route.queue.bytes as u64)),
             match route.when_full {
                 WhenFull::Refuse => "refuse",

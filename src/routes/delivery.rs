@@ -95,6 +95,15 @@ pub(crate) enum Outcomes {
     All(Outcome),
     /// Each on its own, in the order of the batch.
     Each(Vec<Outcome>),
+    /// All together were refused, and then each on its own, within the same attempt.
+    Alone {
+        /// Of the request that had all of them. It counts for none, but whoever asks what happened wants to know.
+        refused: Failure,
+        /// From the beginning until that.
+        took: Duration,
+        /// In the order of the batch.
+        each: Vec<Outcome>,
+    },
 }
 
 /// A future that stays on its worker.

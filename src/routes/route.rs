@@ -202,7 +202,7 @@ impl Route {
                     self.failed(waiting, failure.clone(), counts, now);
                 }
             }
-            Outcomes::Each(outcomes) => {
+            Outcomes::Each(outcomes) | Outcomes::Alone { each: outcomes, .. } => {
                 // One attempt here too: if the processor took something of it, or refused something for good, it is up, and
                 // what failed has failed for reasons of its own.
                 let mut counts = outcomes.iter().any(|outcome| self.shows_it_up(outcome)).then_some(true);
@@ -233,14 +233,20 @@ impl Route {
             return;
         }
         let took = now.saturating_duration_since(batch.taken);
-        let span = (SystemTime::now().checked_sub(took).unwrap_or(SystemTime::UNIX_EPOCH), took);
+        let started = SystemTime::now().checked_sub(took).unwrap_or(SystemTime::UNIX_EPOCH);
+        let note_all = |outcome: &Outcome, span| {
+            batch.events.iter().for_each(|waiting| self.dead.note(&self.name, waiting, outcome, span));
+        };
+        let note_each = |outcomes: &[Outcome], span| {
+            let pairs = batch.events.iter().zip(outcomes);
+            pairs.for_each(|(waiting, outcome)| self.dead.note(&self.name, waiting, outcome, span));
+        };
         match outcomes {
-            Outcomes::All(outcome) => {
-                batch.events.iter().for_each(|waiting| self.dead.note(&self.name, waiting, outcome, span));
-            }
-            Outcomes::Each(outcomes) => {
-                let pairs = batch.events.iter().zip(outcomes);
-                pairs.for_each(|(waiting, outcome)| self.dead.note(&self.name, waiting, outcome, span));
+            Outcomes::All(outcome) => note_all(outcome, (started, took)),
+            Outcomes::Each(outcomes) => note_each(outcomes, (started, took)),
+            Outcomes::Alone { refused, took: together, each } => {
+                note_all(&Outcome::Failed(refused.clone()), (started, *together));
+                note_each(each, (started + *together, took.saturating_sub(*together)));
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::processor::{Gate, Processor, Received, answer};
 use crate::signing::standard_webhooks;
 
 /// One request at a time, so that what comes meanwhile waits.
-fn config(url: &str, ack: &str, to: &str, route: &str) -> String {
+pub fn config(url: &str, ack: &str, to: &str, route: &str) -> String {
     format!(
         r#"[[source]]
         name = "s"
@@ -32,7 +32,7 @@ fn config(url: &str, ack: &str, to: &str, route: &str) -> String {
 }
 
 /// A processor that says what `says` does of the ids of a batch, its first request only when the gate is open.
-fn processor(says: impl Fn(&[String]) -> Vec<u8> + Send + Sync + 'static) -> (Processor, Gate) {
+pub fn processor(says: impl Fn(&[String]) -> Vec<u8> + Send + Sync + 'static) -> (Processor, Gate) {
     let gate = Gate::default();
     let waiting_at = gate.clone();
     let processor = Processor::behaving(move |received, _| {
@@ -42,33 +42,33 @@ fn processor(says: impl Fn(&[String]) -> Vec<u8> + Send + Sync + 'static) -> (Pr
     (processor, gate)
 }
 
-fn said(body: &Value) -> Vec<u8> {
+pub fn said(body: &Value) -> Vec<u8> {
     let body = body.to_string();
     format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
         .into_bytes()
 }
 
-fn events(received: &Received) -> Vec<Value> {
+pub fn events(received: &Received) -> Vec<Value> {
     assert_eq!(received.header("content-type"), Some("application/cloudevents-batch+json; charset=utf-8"));
     let Value::Array(events) = serde_json::from_slice(&received.body).unwrap() else { panic!("no batch") };
     events
 }
 
-fn ids(received: &Received) -> Vec<String> {
+pub fn ids(received: &Received) -> Vec<String> {
     events(received).iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
 }
 
 /// How often each event came.
-fn times(received: &[Received]) -> BTreeMap<String, usize> {
+pub fn times(received: &[Received]) -> BTreeMap<String, usize> {
     let mut times = BTreeMap::new();
     received.iter().flat_map(ids).for_each(|id| *times.entry(id).or_default() += 1);
     times
 }
 
-const JSON: (&str, &str) = ("Content-Type", "application/json");
+pub const JSON: (&str, &str) = ("Content-Type", "application/json");
 
 /// One event, which the processor keeps waiting, and then these, which wait behind it.
-fn post_behind_one(gateway: &Gateway, processor: &Processor, names: &[&str]) {
+pub fn post_behind_one(gateway: &Gateway, processor: &Processor, names: &[&str]) {
     assert_eq!(gateway.post("/hooks/s", &[("X-Id", "first"), JSON], b"{}").status, 202);
     processor.wait_for(1);
     let mut client = gateway.client();
@@ -78,7 +78,7 @@ fn post_behind_one(gateway: &Gateway, processor: &Processor, names: &[&str]) {
     gateway.wait_for_metric("hookgate_route_events", &["route=\"r\""], (names.len() + 1) as f64);
 }
 
-fn delivered(gateway: &Gateway, count: usize) {
+pub fn delivered(gateway: &Gateway, count: usize) {
     gateway.wait_for_metric("hookgate_deliveries_total", &["outcome=\"delivered\""], count as f64);
 }
 

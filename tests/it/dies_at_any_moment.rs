@@ -3,21 +3,71 @@
 //! At random moments, and at each step of the code that has a failpoint (`src/failpoint.rs`; there are none in a release
 //! build). `HOOKGATE_KILLS` sets the number of random ones.
 
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
+use serde_json::json;
+
+use crate::delivers_in_batches::{ids, said};
 use crate::gateway::{Gateway, wait_until};
 use crate::keeps_what_it_acknowledged::config;
-use crate::ledger::{Balance, Ledger, settled};
+use crate::ledger::{Balance, Ledger, repeated, settled};
 use crate::processor::{Processor, answer};
 
 /// What the clients were answered is compared with what the processor has seen; the difference must be empty.
 #[test]
 fn nothing_acknowledged_is_lost_when_it_is_killed_at_any_moment_under_load() {
-    let rounds: usize = std::env::var("HOOKGATE_KILLS").map_or(25, |text| text.parse().unwrap());
+    let rounds = rounds(25);
     let (processor, ledger) = (failing_processor(), Ledger::default());
-    let mut gateway = start(&processor);
+    let gateway = killed_under_load(rounds, start(&processor, ""), &ledger);
+    report(rounds, &ledger.balance(&gateway, &processor));
+}
+
+/// The same of a route with `batch`: whole batches fail, some of their events, and for good; so that kills meet batches that are
+/// on their way, answered and not settled, and whose events go out alone.
+#[test]
+fn nothing_acknowledged_is_lost_when_it_is_killed_while_batches_are_delivered() {
+    let rounds = rounds(15);
+    let (taken, ledger) = (Arc::new(Mutex::new(BTreeSet::new())), Ledger::default());
+    let processor = {
+        let taken = Arc::clone(&taken);
+        Processor::behaving(move |received, count| {
+            let mut ids = ids(received);
+            let answer = match count {
+                _ if count % 11 == 5 => return answer(503, &[]),
+                _ if count % 20 == 7 => return answer(400, &[]),
+                _ if count.is_multiple_of(3) => {
+                    let status = if count.is_multiple_of(5) { 422 } else { 503 };
+                    said(&json!({"failed": [{"id": ids.swap_remove(count % ids.len()), "status": status}]}))
+                }
+                _ => answer(200, &[]),
+            };
+            taken.lock().unwrap().extend(ids.iter().map(|id| name(id)));
+            answer
+        })
+    };
+    let gateway = killed_under_load(rounds, start(&processor, "batch = 16\nin_flight = 1"), &ledger);
+    let lost = ledger.lost(&gateway, || taken.lock().unwrap().clone());
+    let sent: Vec<Vec<String>> = processor.received().iter().map(ids).collect();
+    let largest = sent.iter().map(Vec::len).max();
+    assert!(largest > Some(1), "nothing was in a batch with another");
+    let repeated = repeated(&sent.concat());
+    report(rounds, &Balance { acknowledged: ledger.len(), lost, repeated });
+}
+
+/// The id as its sender gave it.
+fn name(webhook_id: &str) -> String {
+    webhook_id.strip_prefix("s:").unwrap().to_owned()
+}
+
+fn rounds(usual: usize) -> usize {
+    std::env::var("HOOKGATE_KILLS").map_or(usual, |text| text.parse().unwrap())
+}
+
+/// Ends with a gateway that was started after the last kill and has settled.
+fn killed_under_load(rounds: usize, mut gateway: Gateway, ledger: &Ledger) -> Gateway {
     for round in 0..rounds {
         let clients = ledger.load(&gateway, &round.to_string(), usize::MAX);
         // Each round ends after another number of answers, so that the kill meets other moments.
@@ -28,7 +78,7 @@ fn nothing_acknowledged_is_lost_when_it_is_killed_at_any_moment_under_load() {
         gateway = remains.start();
     }
     settled(&gateway);
-    report(rounds, &ledger.balance(&gateway, &processor));
+    gateway
 }
 
 /// Each failpoint in turn, on the same journals: what one kill has left is what the next start finds.
@@ -47,7 +97,7 @@ fn nothing_acknowledged_is_lost_when_it_is_killed_at_any_step() {
             scope.spawn(move || {
                 let mut random = fastrand::Rng::with_seed(seed + journal);
                 let (processor, ledger) = (failing_processor(), Ledger::default());
-                let mut gateway = start(&processor);
+                let mut gateway = start(&processor, "");
                 while let Some(point) = { left.lock().unwrap().pop() } {
                     gateway = die_at(&point, gateway, &ledger, &mut random);
                 }
@@ -104,10 +154,10 @@ fn failpoints(folder: &Path) -> Vec<String> {
 }
 
 /// Segments are small, and few are kept: they are begun and recycled while the clients post.
-fn start(processor: &Processor) -> Gateway {
+fn start(processor: &Processor, more: &str) -> Gateway {
     let journal = "segment_size = \"1MiB\"\nmax_size = \"64MiB\"\nretain = { age = \"1h\", size = \"2MiB\" }";
-    let keys = "breaker = { failures = 1000, pause_after_dead = 1000 }";
-    Gateway::start_under(&["env"], journal, &config(&processor.url("/"), keys))
+    let keys = format!("breaker = {{ failures = 1000, pause_after_dead = 1000 }}\n{more}");
+    Gateway::start_under(&["env"], journal, &config(&processor.url("/"), &keys))
 }
 
 /// Every third delivery fails, and one event in a while is refused for good.

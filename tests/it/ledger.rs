@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::client::{Client, request};
 use crate::gateway::{Gateway, PATIENCE};
-use crate::processor::Processor;
+use crate::processor::{Processor, Received};
 
 /// The ids of the events that were answered with success.
 #[derive(Clone, Default)]
@@ -56,29 +56,26 @@ impl Ledger {
         (0..CLIENTS).map(|number| thread::spawn(client(number))).collect()
     }
 
-    /// Waits, if it must, until every acknowledged event is taken or dead: a gauge may be looked at while an event is on its
-    /// way from one to another.
+    /// What became of them at a processor that gets one in each delivery.
     pub fn balance(&self, gateway: &Gateway, processor: &Processor) -> Balance {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let balance = self.balance_now(gateway, processor);
-            if balance.lost.is_empty() || Instant::now() > until {
-                return balance;
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
+        let ids = |deliveries: Vec<Received>| deliveries.into_iter().map(|delivery| id_of(&delivery.body));
+        let lost = self.lost(gateway, || ids(processor.taken()).collect());
+        let received: Vec<_> = ids(processor.received()).collect();
+        Balance { acknowledged: self.len(), lost, repeated: repeated(&received) }
     }
 
-    fn balance_now(&self, gateway: &Gateway, processor: &Processor) -> Balance {
-        let acknowledged = self.0.lock().unwrap();
-        let mut done: BTreeSet<String> = processor.taken().iter().map(|delivery| id_of(&delivery.body)).collect();
-        done.extend(dead(gateway));
-        let received = processor.received();
-        let different: BTreeSet<String> = received.iter().map(|delivery| id_of(&delivery.body)).collect();
-        Balance {
-            acknowledged: acknowledged.len(),
-            lost: acknowledged.difference(&done).cloned().collect(),
-            repeated: received.len() - different.len(),
+    /// Those that are neither among what was taken nor dead. Waits for them, if it must: a gauge may be looked at while an
+    /// event is on its way from one to another.
+    pub fn lost(&self, gateway: &Gateway, taken: impl Fn() -> BTreeSet<String>) -> BTreeSet<String> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let mut done = taken();
+            done.extend(dead(gateway));
+            let lost: BTreeSet<_> = self.ids().difference(&done).cloned().collect();
+            if lost.is_empty() || Instant::now() > until {
+                return lost;
+            }
+            thread::sleep(Duration::from_millis(20));
         }
     }
 }
@@ -89,6 +86,11 @@ impl Balance {
         self.lost.extend(other.lost);
         self.repeated += other.repeated;
     }
+}
+
+/// How many of these came before.
+pub fn repeated(received: &[String]) -> usize {
+    received.len() - received.iter().collect::<BTreeSet<_>>().len()
 }
 
 /// Waits until every event is delivered or dead.

@@ -55,6 +55,8 @@ mod isolates_a_slow_route;
 
 mod keeps_its_limits;
 
+mod keeps_rules_in_batches;
+
 mod keeps_secrets;
 
 mod keeps_what_it_acknowledged;

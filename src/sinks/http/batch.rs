@@ -11,7 +11,7 @@
 use std::cell::RefCell;
 use std::slice;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use http::StatusCode;
 
@@ -60,12 +60,14 @@ impl BatchSink {
         Some(Failure { retry_after: failure.retry_after, ..detail::failure(failure.kind, detail) })
     }
 
-    async fn each_alone(&self, batch: &[Delivery]) -> Outcomes {
+    async fn each_alone(&self, batch: &[Delivery]) -> Vec<Outcome> {
         let mut each = Vec::with_capacity(batch.len());
         for delivery in batch {
             let outcome = match self.attempt(slice::from_ref(delivery)).await {
                 Outcomes::All(outcome) => outcome,
-                Outcomes::Each(outcomes) => outcomes.into_iter().next().unwrap_or(Outcome::Delivered),
+                Outcomes::Each(each) | Outcomes::Alone { each, .. } => {
+                    each.into_iter().next().unwrap_or(Outcome::Delivered)
+                }
             };
             let stops = self.stops(&outcome);
             each.push(outcome);
@@ -74,7 +76,7 @@ impl BatchSink {
                 break;
             }
         }
-        Outcomes::Each(each)
+        each
     }
 }
 
@@ -85,12 +87,21 @@ impl Sink for BatchSink {
 
     fn deliver<'sink>(&'sink self, batch: &'sink [Delivery]) -> LocalFuture<'sink, Outcomes> {
         Box::pin(async move {
+            let began = Instant::now();
             match self.attempt(batch).await {
                 Outcomes::All(Outcome::Failed(failure)) if batch.len() > 1 && self.is_final(&failure) => {
-                    self.each_alone(batch).await
+                    let took = began.elapsed();
+                    let refused = together(failure, batch.len());
+                    Outcomes::Alone { refused, took, each: self.each_alone(batch).await }
                 }
                 outcomes => outcomes,
             }
         })
     }
+}
+
+/// What is told of the refused request to each event that was in it.
+fn together(failure: Failure, events: usize) -> Failure {
+    let detail = format!("a batch of {events}, whose events then went out alone: {}", failure.detail);
+    Failure { retry_after: failure.retry_after, ..detail::failure(failure.kind, detail) }
 }
