@@ -4,6 +4,8 @@ mod stop;
 
 mod accept;
 
+mod delivery;
+
 mod figures;
 
 mod bar;

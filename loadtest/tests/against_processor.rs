@@ -63,6 +63,70 @@ fn errors_of_the_processor_are_refusals() {
     assert_eq!(processor.stats()["failed"], report["sent"]);
 }
 
+/// A batch of these events, as hookgate sends it; its answer.
+fn send_batch(processor: &Processor, body: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(&processor.address).unwrap();
+    let head = format!(
+        "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\nwebhook-id: batch_0123\r\n\
+         content-type: application/cloudevents-batch+json; charset=utf-8\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(body.as_bytes()).unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+fn batch(ids: impl IntoIterator<Item = usize>) -> String {
+    let event = |id| serde_json::json!({"specversion": "1.0", "id": format!("s:{id}"), "data": {"id": "s:x"}});
+    serde_json::to_string(&ids.into_iter().map(event).collect::<Vec<_>>()).unwrap()
+}
+
+#[test]
+fn each_event_of_a_batch_is_counted() {
+    let processor = Processor::start(&[]);
+    assert_eq!(send_batch(&processor, &batch(0..5)), (200, String::new()));
+    assert_eq!(send_batch(&processor, &batch([4, 5, 5])).0, 200);
+    assert_eq!(send_batch(&processor, r#"[{"specversion":"1.0"}]"#).0, 200);
+    assert_eq!(send_batch(&processor, r#"[{"id":"s:9"}"#).0, 400, "it has no end");
+    let stats = processor.stats();
+    let expected = [
+        ("requests", 4),
+        ("events", 10),
+        ("succeeded", 9),
+        ("failed", 1),
+        ("distinct", 6),
+        ("duplicates", 2),
+        ("without_id", 1),
+    ];
+    for (name, count) in expected {
+        assert_eq!(stats[name], count, "{name}: {stats}");
+    }
+}
+
+#[test]
+fn events_of_a_batch_fail_on_their_own_and_are_named_in_the_answer() {
+    let processor = Processor::start(&["--error-rate", "0.5", "--error-status", "503"]);
+    let (status, answer) = send_batch(&processor, &batch(0..200));
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    let failed = answer["failed"].as_array().unwrap();
+    assert!(status == 200 && !failed.is_empty() && failed.len() < 200, "{answer}");
+    assert!(failed.iter().all(|one| one["status"] == 503 && one["id"].as_str().unwrap().starts_with("s:")), "{answer}");
+    let stats = processor.stats();
+    assert_eq!((&stats["failed"], &stats["events"]), (&failed.len().into(), &200.into()), "{stats}");
+    assert_eq!((&stats["distinct"], &stats["duplicates"]), (&(200 - failed.len()).into(), &0.into()), "{stats}");
+}
+
+#[test]
+fn a_batch_of_which_all_fail_is_answered_with_the_error() {
+    let processor = Processor::start(&["--error-rate", "1", "--error-status", "503"]);
+    assert_eq!(send_batch(&processor, &batch(0..3)), (503, String::new()));
+    let stats = processor.stats();
+    assert_eq!((&stats["failed"], &stats["succeeded"]), (&3.into(), &0.into()), "{stats}");
+}
+
 #[test]
 fn a_port_where_nobody_listens_is_told_with_advice() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

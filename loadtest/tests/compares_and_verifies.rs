@@ -279,6 +279,27 @@ fn everything_that_was_acknowledged_arrives_at_every_processor() {
 }
 
 #[test]
+fn every_event_of_a_batch_counts_as_one_that_has_arrived() {
+    if !has_gateway() {
+        return;
+    }
+    for ack in ["memory", "durable"] {
+        let dir = tempfile::tempdir().unwrap();
+        let args = format!(
+            "verify --ack {ack} --batch 16 --rate max --duration 1s --connections 32 --corpus small --settle 30s --json"
+        );
+        let output = command(dir.path(), &args).output().unwrap();
+        let report = json(&output);
+        assert_eq!(output.status.code(), Some(0), "{report}");
+        for processor in report["processors"].as_array().unwrap() {
+            assert_eq!((&processor["lost"], &processor["duplicated"]), (&0.into(), &0.into()), "{report}");
+            assert_eq!(processor["arrived"], report["acknowledged"], "{report}");
+            assert!(processor["requests"].as_u64() < processor["arrived"].as_u64(), "in batches: {report}");
+        }
+    }
+}
+
+#[test]
 fn a_backlog_survives_a_kill_and_a_stop_and_arrives_when_its_processor_is_back() {
     if !has_gateway() {
         return;

@@ -15,14 +15,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use tokio::sync::{Semaphore, watch};
 
 use super::work::Work;
 use crate::accept::{empty, serve};
+use crate::delivery;
 
 /// What is on its way, and what has come back.
 #[derive(Debug)]
@@ -114,8 +114,7 @@ impl Returns {
 
     /// Counts a delivery: an event, or a batch of them, each by its id.
     fn arrived(&self, headers: &HeaderMap, body: &[u8]) {
-        let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-        let events = if content_type.starts_with(BATCH) {
+        let events = if delivery::is_batch(headers) {
             let events = std::str::from_utf8(body).unwrap_or_default().split(EVENT).skip(1);
             events.map(|event| self.is_new(event.split('"').next().unwrap_or_default().as_bytes())).sum()
         } else {
@@ -132,8 +131,6 @@ impl Returns {
     }
 }
 
-const BATCH: &[u8] = b"application/cloudevents-batch+json";
-
 /// How each event of a batch begins, up to its id. Reading all of the JSON would take the client's time; what is sent here has
 /// this nowhere in it.
 const EVENT: &str = "{\"specversion\":\"1.0\",\"id\":\"";
@@ -143,6 +140,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use http::HeaderValue;
+    use http::header::CONTENT_TYPE;
 
     use super::*;
 

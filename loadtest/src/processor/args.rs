@@ -9,7 +9,8 @@ use http::{HeaderName, StatusCode};
 /// Play the processor that a gateway delivers to, and count what arrives.
 ///
 /// Distinct events and duplicates are told by their id header, among the deliveries that were answered with success: a
-/// delivery that was answered with an error is meant to come again. `GET /stats` gives the counts as JSON.
+/// delivery that was answered with an error is meant to come again. In a batch of CloudEvents each event counts, by its `id`, and
+/// fails on its own: the answer names those that did. `GET /stats` gives the counts as JSON.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   loadtest processor --latency 20ms --latency-jitter 10ms
@@ -26,7 +27,7 @@ pub(crate) struct ProcessorArgs {
     /// Up to so much longer, evenly spread.
     #[arg(long, default_value = "0ms", value_parser = humantime::parse_duration)]
     pub(crate) latency_jitter: Duration,
-    /// Share of deliveries that fail, from 0 to 1.
+    /// Share of deliveries, or of the events of batches, that fail, from 0 to 1.
     #[arg(long, default_value = "0", value_parser = share)]
     pub(crate) error_rate: f64,
     /// The answer to a delivery that fails.
@@ -35,7 +36,7 @@ pub(crate) struct ProcessorArgs {
     /// The answer to a delivery that does not.
     #[arg(long, default_value = "200")]
     pub(crate) status: StatusCode,
-    /// The header that holds an event's id.
+    /// The header that holds an event's id, where it is no batch.
     #[arg(long, default_value = "webhook-id", value_name = "HEADER")]
     pub(crate) id_header: HeaderName,
     /// End once so many distinct events were answered with success.

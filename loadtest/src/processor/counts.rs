@@ -1,4 +1,4 @@
-//! What arrived. Shared by all threads.
+//! What arrived, by the event, however many come in a request. Shared by all threads.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
@@ -8,11 +8,12 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-/// Counts of deliveries.
+/// Counts of events.
 #[derive(Debug)]
 pub(crate) struct Counts {
     since: Instant,
     requests: AtomicU64,
+    events: AtomicU64,
     succeeded: AtomicU64,
     failed: AtomicU64,
     distinct: AtomicU64,
@@ -27,8 +28,10 @@ pub(crate) struct Counts {
 /// The counts at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(crate) struct Stats {
-    /// Deliveries whose body has arrived.
+    /// Requests whose body has arrived.
     pub(crate) requests: u64,
+    /// Events in them: one in each that is no batch, or one that cannot be read.
+    pub(crate) events: u64,
     /// Those answered with success.
     pub(crate) succeeded: u64,
     /// Those answered with an error.
@@ -50,6 +53,7 @@ impl Counts {
         Self {
             since: Instant::now(),
             requests: AtomicU64::new(0),
+            events: AtomicU64::new(0),
             succeeded: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             distinct: AtomicU64::new(0),
@@ -61,18 +65,20 @@ impl Counts {
         }
     }
 
-    /// A delivery has arrived.
-    pub(crate) fn arrived(&self, bytes: u64) {
+    /// A request with so many events has arrived.
+    pub(crate) fn arrived(&self, events: usize, bytes: usize) {
         self.requests.fetch_add(1, Ordering::Relaxed);
+        self.events.fetch_add(events as u64, Ordering::Relaxed);
+        let bytes = bytes as u64;
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// A delivery is about to be answered with an error.
-    pub(crate) fn failed(&self) {
-        self.failed.fetch_add(1, Ordering::Relaxed);
+    /// So many events are about to be answered with an error.
+    pub(crate) fn failed(&self, events: usize) {
+        self.failed.fetch_add(events as u64, Ordering::Relaxed);
     }
 
-    /// A delivery is about to be answered with success. Gives how many distinct events there are now.
+    /// An event is about to be answered with success. Gives how many distinct events there are now.
     pub(crate) fn succeeded(&self, id: Option<&[u8]>) -> u64 {
         self.succeeded.fetch_add(1, Ordering::Relaxed);
         let Some(id) = id else {
@@ -94,6 +100,7 @@ impl Counts {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Stats {
             requests: get(&self.requests),
+            events: get(&self.events),
             succeeded: get(&self.succeeded),
             failed: get(&self.failed),
             distinct: get(&self.distinct),
@@ -123,7 +130,7 @@ mod tests {
     #[test]
     fn a_delivery_that_failed_may_come_again() {
         let counts = Counts::new();
-        counts.failed();
+        counts.failed(1);
         counts.succeeded(Some(b"a"));
         assert_eq!((counts.read().failed, counts.read().duplicates), (1, 0));
     }

@@ -2,14 +2,12 @@
 
 use std::io::IsTerminal as _;
 use std::net::TcpListener;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
-use http_body::Body as _;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use tokio::sync::watch;
@@ -18,6 +16,7 @@ use tokio::task::LocalSet;
 use super::args::ProcessorArgs;
 use super::counts::{Counts, Stats};
 use crate::accept::{empty, serve};
+use crate::delivery;
 use crate::load::Work;
 use crate::stop::Stop;
 
@@ -90,29 +89,78 @@ impl Processor {
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         if request.method() == Method::GET && request.uri().path() == "/stats" {
             let stats = serde_json::to_vec(&self.counts.read()).unwrap_or_default();
-            let mut response = Response::new(Full::from(stats));
-            let json = http::HeaderValue::from_static("application/json");
-            response.headers_mut().insert(http::header::CONTENT_TYPE, json);
-            return response;
+            return json(StatusCode::OK, stats);
         }
         let (head, body) = request.into_parts();
-        let Some(bytes) = length(body).await else { return empty(StatusCode::BAD_REQUEST) };
-        self.counts.arrived(bytes);
+        let Ok(body) = body.collect().await else { return empty(StatusCode::BAD_REQUEST) };
+        let body = body.to_bytes();
+        if delivery::is_batch(&head.headers) {
+            let ids = delivery::ids(&body);
+            self.counts.arrived(ids.as_ref().map_or(1, Vec::len), body.len());
+            self.take_time().await;
+            return match ids {
+                Some(ids) => self.answer_batch(&ids),
+                None => {
+                    self.counts.failed(1);
+                    empty(StatusCode::BAD_REQUEST)
+                }
+            };
+        }
+        self.counts.arrived(1, body.len());
+        self.take_time().await;
+        if self.fails() {
+            self.counts.failed(1);
+            return empty(self.error_status);
+        }
+        self.succeeded(head.headers.get(&self.id_header).map(http::HeaderValue::as_bytes));
+        empty(self.status)
+    }
+
+    /// Names the events that fail, unless those are all.
+    fn answer_batch(&self, ids: &[Option<String>]) -> Response<Full<Bytes>> {
+        // One without an id cannot be named.
+        let (failed, taken): (Vec<_>, Vec<_>) = ids.iter().partition(|id| id.is_some() && self.fails());
+        let status = self.error_status.as_u16();
+        let named: Vec<_> = failed.iter().map(|id| serde_json::json!({ "id": id, "status": status })).collect();
+        let answer = serde_json::json!({ "failed": named }).to_string();
+        if !failed.is_empty() && (taken.is_empty() || answer.len() > ANSWER_MAX) {
+            self.counts.failed(ids.len());
+            return empty(self.error_status);
+        }
+        self.counts.failed(failed.len());
+        taken.into_iter().for_each(|id| self.succeeded(id.as_ref().map(String::as_bytes)));
+        if failed.is_empty() { empty(self.status) } else { json(self.status, answer.into_bytes()) }
+    }
+
+    async fn take_time(&self) {
         let latency = self.latency + self.jitter.mul_f64(fastrand::f64());
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;
         }
-        // Of [0, 1): a rate of 1 fails always, one of 0 never.
-        if fastrand::f64() < self.error_rate {
-            self.counts.failed();
-            return empty(self.error_status);
-        }
-        let distinct = self.counts.succeeded(head.headers.get(&self.id_header).map(http::HeaderValue::as_bytes));
+    }
+
+    /// Of [0, 1): a rate of 1 fails always, one of 0 never.
+    fn fails(&self) -> bool {
+        fastrand::f64() < self.error_rate
+    }
+
+    fn succeeded(&self, id: Option<&[u8]>) {
+        let distinct = self.counts.succeeded(id);
         if self.events.is_some_and(|events| distinct >= events) {
             self.end.send_replace(true);
         }
-        empty(self.status)
     }
+}
+
+/// What a gateway reads of an answer that names events.
+const ANSWER_MAX: usize = 64 << 10;
+
+fn json(status: StatusCode, body: Vec<u8>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(body));
+    *response.status_mut() = status;
+    let json = http::HeaderValue::from_static("application/json");
+    response.headers_mut().insert(http::header::CONTENT_TYPE, json);
+    response
 }
 
 /// Waits for the end, and on a terminal says every second how it stands.
@@ -123,8 +171,8 @@ async fn watch_over(processor: &Processor, mut ended: watch::Receiver<bool>) -> 
         loop {
             second.tick().await;
             let (now, seconds) = (processor.counts.read(), at.elapsed().as_secs_f64());
-            if std::io::stderr().is_terminal() && now.requests != before.requests {
-                eprintln!("{:.0}/s; {}", (now.requests - before.requests) as f64 / seconds, line(&now));
+            if std::io::stderr().is_terminal() && now.events != before.events {
+                eprintln!("{:.0}/s; {}", (now.events - before.events) as f64 / seconds, line(&now));
             }
             (before, at) = (now, Instant::now());
         }
@@ -137,24 +185,10 @@ async fn watch_over(processor: &Processor, mut ended: watch::Receiver<bool>) -> 
     }
 }
 
-/// Reads a body to its end: its length, or `None` if it was cut off.
-async fn length(body: Incoming) -> Option<u64> {
-    let mut body = pin!(body);
-    let mut length = 0;
-    while !body.is_end_stream() {
-        match body.frame().await {
-            Some(Ok(frame)) => length += frame.data_ref().map_or(0, |data| data.len() as u64),
-            Some(Err(_)) => return None,
-            None => break,
-        }
-    }
-    Some(length)
-}
-
 fn line(stats: &Stats) -> String {
-    let Stats { requests, succeeded, failed, distinct, duplicates, without_id, bytes, seconds } = stats;
+    let Stats { requests, events, succeeded, failed, distinct, duplicates, without_id, bytes, seconds } = stats;
     format!(
-        "{requests} deliveries, {bytes} bytes in {seconds:.1} s: {succeeded} succeeded ({distinct} distinct events, \
+        "{events} events in {requests} requests, {bytes} bytes in {seconds:.1} s: {succeeded} succeeded ({distinct} distinct events, \
          {duplicates} duplicates, {without_id} without id), {failed} failed"
     )
 }

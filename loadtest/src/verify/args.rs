@@ -11,11 +11,13 @@ use crate::run::{Rate, positive_duration};
 
 /// Check that every event that was acknowledged under load arrives at its processors.
 ///
-/// Starts a gateway of its own with as many routes as asked for, each of which takes every event, or uses a running one.
+/// Starts a gateway of its own with as many routes as asked for, each of which takes every event, or uses a running one. Its
+/// processors take one event in a request, and batches, of which each event counts.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   loadtest verify --rate 5000 --duration 30s
   loadtest verify --ack memory --routes 1 --rate max
+  loadtest verify --batch 64 --rate max
 
   A running gateway, each of its routes taking all events of the source and delivering to one of the addresses:
   loadtest verify --url http://127.0.0.1:8080/hooks/github --secret-file examples/demo-secret \\
@@ -42,6 +44,9 @@ pub(crate) struct VerifyArgs {
     /// Routes of the gateway that is started.
     #[arg(long, default_value = "2", value_parser = clap::value_parser!(u8).range(1..=16), conflicts_with = "url")]
     pub(crate) routes: u8,
+    /// Its routes deliver batches of up to so many events, a few of them at once.
+    #[arg(long, value_name = "EVENTS", value_parser = clap::value_parser!(u32).range(1..=1000), conflicts_with = "url")]
+    pub(crate) batch: Option<u32>,
     /// Requests per second, or `max`.
     #[arg(long, default_value = "2000")]
     pub(crate) rate: Rate,

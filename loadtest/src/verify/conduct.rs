@@ -63,7 +63,14 @@ async fn verify(args: &VerifyArgs) -> anyhow::Result<Verified> {
         None => {
             let (listen, secret) = (free_port()?, secret());
             let processors: Vec<_> = receivers.iter().map(|receiver| receiver.address).collect();
-            let config = ConfigText { ack: &args.ack, processors: &processors, ..ConfigText::plain(listen, &secret) };
+            // Few requests at once leave something to wait for the next, so that batches have several events.
+            let route_keys = args.batch.map(|events| format!("batch = {events}\nin_flight = 2\n")).unwrap_or_default();
+            let config = ConfigText {
+                ack: &args.ack,
+                processors: &processors,
+                route_keys: &route_keys,
+                ..ConfigText::plain(listen, &secret)
+            };
             let mut command = Command::new(find(args.hookgate.as_deref())?);
             command.arg("run").arg("--config").arg(config.write(directory.path())?);
             let mut gateway = Process::start(command, None, directory.path())?;
@@ -160,11 +167,12 @@ fn print(verified: &Verified) {
         Grouped(*failed)
     );
     for (at, verdict) in (1..).zip(processors) {
-        let Verdict { arrived, lost, lost_ids, duplicated, out_of_order, unacknowledged } = verdict;
+        let Verdict { arrived, requests, lost, lost_ids, duplicated, out_of_order, unacknowledged } = verdict;
         println!(
-            "processor {at}: arrived {}, LOST {lost}, duplicated {duplicated}, out of order {out_of_order}, \
+            "processor {at}: arrived {} in {} requests, LOST {lost}, duplicated {duplicated}, out of order {out_of_order}, \
              not acknowledged {unacknowledged}",
-            Grouped(*arrived as u64)
+            Grouped(*arrived as u64),
+            Grouped(*requests as u64)
         );
         if *lost > 0 {
             println!("  lost: {}{}", lost_ids.join(" "), if *lost > lost_ids.len() { " …" } else { "" });

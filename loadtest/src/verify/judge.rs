@@ -13,6 +13,8 @@ use crate::load::{Acknowledged, Ids};
 pub(crate) struct Verdict {
     /// Different events that have arrived.
     pub(crate) arrived: usize,
+    /// Requests in which events have: fewer than these where a route delivers batches.
+    pub(crate) requests: usize,
     /// Acknowledged, and did not arrive.
     pub(crate) lost: usize,
     /// Some of their ids.
@@ -27,15 +29,16 @@ pub(crate) struct Verdict {
 
 impl Verdict {
     pub(crate) fn of(acknowledged: &[Acknowledged], arrivals: &[Arrival]) -> Self {
-        let mut first: HashMap<&[u8; Ids::WIDTH], Instant> = HashMap::with_capacity(arrivals.len());
-        for arrival in arrivals {
-            first.entry(&arrival.id).or_insert(arrival.at);
+        let mut first = HashMap::with_capacity(arrivals.len());
+        for (place, arrival) in arrivals.iter().enumerate() {
+            first.entry(&arrival.id).or_insert(place);
         }
         let known: HashSet<_> = acknowledged.iter().map(|event| &event.id).collect();
         let lost: Vec<_> = acknowledged.iter().filter(|event| !first.contains_key(&event.id)).collect();
         let name = |event: &&Acknowledged| String::from_utf8_lossy(&event.id).into_owned();
         Self {
             arrived: first.len(),
+            requests: arrivals.chunk_by(|one, next| one.request == next.request).count(),
             lost: lost.len(),
             lost_ids: lost.iter().take(IDS_MAX).map(name).collect(),
             duplicated: arrivals.len() - first.len(),
@@ -46,9 +49,9 @@ impl Verdict {
 }
 
 /// Events that arrived after one that was sent when they had been acknowledged. Requests that were under way together have
-/// no order.
-fn out_of_order(acknowledged: &[Acknowledged], first: &HashMap<&[u8; Ids::WIDTH], Instant>) -> usize {
-    let mut sent: Vec<(Instant, Instant)> =
+/// no order. `first` has of each event its place among the arrivals.
+fn out_of_order(acknowledged: &[Acknowledged], first: &HashMap<&[u8; Ids::WIDTH], usize>) -> usize {
+    let mut sent: Vec<(Instant, usize)> =
         acknowledged.iter().filter_map(|event| Some((event.sent, *first.get(&event.id)?))).collect();
     sent.sort_unstable();
     // From each on: the earliest arrival of those that were sent then or later.
@@ -89,24 +92,39 @@ mod tests {
             .collect()
     }
 
-    fn arrivals(start: Instant, order: &[u8]) -> Vec<Arrival> {
-        (0..).zip(order).map(|(ms, &n)| Arrival { id: id(n), at: start + Duration::from_millis(100 + ms) }).collect()
+    /// Requests, each with the events that came in it.
+    fn arrivals(requests: &[&[u8]]) -> Vec<Arrival> {
+        let numbered = requests.iter().enumerate();
+        numbered.flat_map(|(request, order)| order.iter().map(move |&n| Arrival { id: id(n), request })).collect()
+    }
+
+    fn one_by_one(order: &[u8]) -> Vec<Arrival> {
+        arrivals(&order.iter().map(std::slice::from_ref).collect::<Vec<_>>())
     }
 
     #[test]
     fn what_is_missing_and_what_comes_twice_is_counted() {
         let start = Instant::now();
         let events = acknowledged(start, &[(1, 0, 1), (2, 0, 1), (3, 0, 1)]);
-        let verdict = Verdict::of(&events, &arrivals(start, &[3, 1, 3, 9]));
+        let verdict = Verdict::of(&events, &one_by_one(&[3, 1, 3, 9]));
         assert_eq!((verdict.arrived, verdict.lost, verdict.duplicated, verdict.unacknowledged), (3, 1, 1, 1));
-        assert_eq!(verdict.lost_ids, ["2".repeat(Ids::WIDTH)]);
+        assert_eq!((verdict.requests, verdict.lost_ids), (4, vec!["2".repeat(Ids::WIDTH)]));
+    }
+
+    #[test]
+    fn what_comes_in_batches_is_counted_by_the_event() {
+        let start = Instant::now();
+        let events = acknowledged(start, &[(1, 0, 1), (2, 2, 3), (3, 4, 5), (4, 6, 7)]);
+        let verdict = Verdict::of(&events, &arrivals(&[&[2, 1], &[3, 2, 3]]));
+        assert_eq!((verdict.arrived, verdict.requests, verdict.duplicated, verdict.lost), (3, 2, 2, 1));
+        assert_eq!(verdict.out_of_order, 1, "a later event stands before an earlier one in the same request");
     }
 
     #[test]
     fn an_event_that_is_overtaken_by_a_later_one_is_out_of_order() {
         let start = Instant::now();
         let events = acknowledged(start, &[(1, 0, 1), (2, 2, 3), (3, 4, 5)]);
-        let out_of_order = |order: &[u8]| Verdict::of(&events, &arrivals(start, order)).out_of_order;
+        let out_of_order = |order: &[u8]| Verdict::of(&events, &one_by_one(order)).out_of_order;
         assert_eq!(out_of_order(&[1, 2, 3]), 0);
         assert_eq!(out_of_order(&[2, 1, 3]), 1);
         assert_eq!(out_of_order(&[3, 1, 2]), 2, "both were overtaken by the third");
@@ -117,6 +135,6 @@ mod tests {
     fn requests_that_were_under_way_together_have_no_order() {
         let start = Instant::now();
         let events = acknowledged(start, &[(1, 0, 5), (2, 1, 6)]);
-        assert_eq!(Verdict::of(&events, &arrivals(start, &[2, 1])).out_of_order, 0);
+        assert_eq!(Verdict::of(&events, &one_by_one(&[2, 1])).out_of_order, 0);
     }
 }

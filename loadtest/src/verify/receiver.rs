@@ -1,9 +1,8 @@
-//! A processor that notes what arrives: on a thread of its own, until dropped.
+//! A processor that notes what arrives, one event in a request or several: on a thread of its own, until dropped.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
 
 use anyhow::Context as _;
 use http::{HeaderMap, StatusCode};
@@ -12,13 +11,15 @@ use tokio::sync::watch;
 use tokio::task::LocalSet;
 
 use crate::accept::{empty, serve};
+use crate::delivery;
 use crate::load::{Ids, Work};
 
-/// A delivery.
+/// An event that has arrived.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Arrival {
     pub(crate) id: [u8; Ids::WIDTH],
-    pub(crate) at: Instant,
+    /// The number of the request that it came in.
+    pub(crate) request: usize,
 }
 
 /// The processor.
@@ -47,11 +48,11 @@ impl Receiver {
                     let noted = Arc::clone(&noted);
                     async move {
                         let (head, body) = request.into_parts();
-                        if body.collect().await.is_err() {
+                        let Ok(body) = body.collect().await else { return empty(StatusCode::BAD_REQUEST) };
+                        let Some(ids) = ids(&head.headers, &body.to_bytes()) else {
                             return empty(StatusCode::BAD_REQUEST);
-                        }
-                        let Some(id) = id(&head.headers) else { return empty(StatusCode::BAD_REQUEST) };
-                        noted.lock().unwrap_or_else(PoisonError::into_inner).push(Arrival { id, at: Instant::now() });
+                        };
+                        note(&mut noted.lock().unwrap_or_else(PoisonError::into_inner), ids);
                         empty(StatusCode::OK)
                     }
                 };
@@ -66,7 +67,7 @@ impl Receiver {
         self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How many have.
+    /// How many events have.
     pub(crate) fn count(&self) -> usize {
         self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
@@ -81,7 +82,57 @@ impl Drop for Receiver {
     }
 }
 
-/// The id that the client gave: `webhook-id` is `SOURCE:ID`.
-fn id(headers: &HeaderMap) -> Option<[u8; Ids::WIDTH]> {
-    headers.get("webhook-id")?.as_bytes().rsplit(|byte| *byte == b':').next()?.try_into().ok()
+/// Notes the events of one request, in their order.
+fn note(arrivals: &mut Vec<Arrival>, ids: Vec<[u8; Ids::WIDTH]>) {
+    let request = arrivals.last().map_or(0, |last| last.request + 1);
+    arrivals.extend(ids.into_iter().map(|id| Arrival { id, request }));
+}
+
+/// The ids that the client gave to the events of a request; `None` if one of them has another.
+fn ids(headers: &HeaderMap, body: &[u8]) -> Option<Vec<[u8; Ids::WIDTH]>> {
+    if delivery::is_batch(headers) {
+        delivery::ids(body)?.iter().map(|id| given(id.as_ref()?.as_bytes())).collect()
+    } else {
+        Some(vec![given(headers.get("webhook-id")?.as_bytes())?])
+    }
+}
+
+/// A `webhook-id`, which is the `id` of an event of a batch too, is `SOURCE:ID`.
+fn given(webhook_id: &[u8]) -> Option<[u8; Ids::WIDTH]> {
+    webhook_id.rsplit(|byte| *byte == b':').next()?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use http::HeaderValue;
+    use http::header::CONTENT_TYPE;
+
+    use super::*;
+
+    fn batch(ids: &[&str]) -> Option<Vec<[u8; Ids::WIDTH]>> {
+        let content_type = HeaderValue::from_static("application/cloudevents-batch+json; charset=utf-8");
+        // That of the request names none of its events.
+        let of_batch = ("webhook-id".parse().unwrap(), HeaderValue::from_static("batch_0123"));
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, content_type), of_batch]);
+        let events: Vec<_> = ids.iter().map(|id| serde_json::json!({"id": id, "data": {"id": "github:x"}})).collect();
+        super::ids(&headers, &serde_json::to_vec(&events).unwrap())
+    }
+
+    #[test]
+    fn each_event_of_a_batch_arrives_in_its_order_and_in_one_request() {
+        let ids: Vec<_> = (0..4).map(|n| format!("github:{}", n.to_string().repeat(Ids::WIDTH))).collect();
+        let mut arrivals = Vec::new();
+        note(&mut arrivals, batch(&[&ids[2], &ids[0]]).unwrap());
+        note(&mut arrivals, batch(&[]).unwrap());
+        note(&mut arrivals, batch(&[&ids[1], &ids[2], &ids[3]]).unwrap());
+        let seen: Vec<_> = arrivals.iter().map(|arrival| (arrival.id[0] - b'0', arrival.request)).collect();
+        assert_eq!(seen, [(2, 0), (0, 0), (1, 1), (2, 1), (3, 1)]);
+    }
+
+    #[test]
+    fn a_batch_with_an_event_that_is_none_of_the_clients_is_refused() {
+        assert_eq!(batch(&[&format!("github:{}", "0".repeat(Ids::WIDTH)), "github:1"]), None);
+    }
 }
