@@ -114,9 +114,9 @@ fn events_of_a_batch_fail_on_their_own_and_are_named_in_the_answer() {
     let failed = answer["failed"].as_array().unwrap();
     assert!(status == 200 && !failed.is_empty() && failed.len() < 200, "{answer}");
     assert!(failed.iter().all(|one| one["status"] == 503 && one["id"].as_str().unwrap().starts_with("s:")), "{answer}");
-    let stats = processor.stats();
-    assert_eq!((&stats["failed"], &stats["events"]), (&failed.len().into(), &200.into()), "{stats}");
-    assert_eq!((&stats["distinct"], &stats["duplicates"]), (&(200 - failed.len()).into(), &0.into()), "{stats}");
+    let counted = processor.stats();
+    assert_eq!((&counted["failed"], &counted["events"]), (&failed.len().into(), &200.into()), "{counted}");
+    assert_eq!((&counted["distinct"], &counted["duplicates"]), (&(200 - failed.len()).into(), &0.into()), "{counted}");
 }
 
 #[test]

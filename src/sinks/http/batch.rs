@@ -91,7 +91,7 @@ impl Sink for BatchSink {
             match self.attempt(batch).await {
                 Outcomes::All(Outcome::Failed(failure)) if batch.len() > 1 && self.is_final(&failure) => {
                     let took = began.elapsed();
-                    let refused = together(failure, batch.len());
+                    let refused = together(&failure, batch.len());
                     Outcomes::Alone { refused, took, each: self.each_alone(batch).await }
                 }
                 outcomes => outcomes,
@@ -101,7 +101,7 @@ impl Sink for BatchSink {
 }
 
 /// What is told of the refused request to each event that was in it.
-fn together(failure: Failure, events: usize) -> Failure {
+fn together(failure: &Failure, events: usize) -> Failure {
     let detail = format!("a batch of {events}, whose events then went out alone: {}", failure.detail);
     Failure { retry_after: failure.retry_after, ..detail::failure(failure.kind, detail) }
 }
