@@ -66,6 +66,9 @@ fn picture(config: &Config, placement: &Placement) -> String {
         gateway.max_connections
     );
     let _ = writeln!(page, "{}", sources(config));
+    if config.sources.iter().any(|source| !source.senders.lists.is_empty()) {
+        let _ = writeln!(page, "{}", addresses(config));
+    }
     if !config.polls.is_empty() {
         let _ = writeln!(page, "{}", polls(config));
     }
@@ -116,6 +119,23 @@ fn sources(config: &Config) -> Table {
             source.reply.status.as_u16().to_string(),
             WrittenDuration(source.deadline).to_string(),
         ]);
+    }
+    table
+}
+
+/// The lists of addresses that sources name.
+fn addresses(config: &Config) -> Table {
+    let mut table = Table::new(["addresses", "source", "for", "ranges", "as of"]);
+    for source in &config.sources {
+        for list in &source.senders.lists {
+            table.row([
+                list.name.clone(),
+                source.name.clone(),
+                list.key.to_owned(),
+                list.ranges.to_string(),
+                list.as_of.map_or("[ranges] says".to_owned(), |day| day.to_string()),
+            ]);
+        }
     }
     table
 }

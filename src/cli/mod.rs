@@ -41,6 +41,8 @@ mod progress;
 
 mod quarantine;
 
+mod ranges;
+
 mod reach;
 
 mod replay;
@@ -104,6 +106,8 @@ enum Command {
     Send(Box<send::Send>),
     /// Lists the providers that hookgate knows, or says what it knows of one
     Presets(presets::Presets),
+    /// Lists the addresses from which providers send, as they publish them
+    Ranges(ranges::Ranges),
     /// Looks at, pauses, resumes and forgets the routes of a running gateway
     Route(route::Route),
     /// Tells what happened to one event: received, each route, each attempt
@@ -141,6 +145,7 @@ pub fn main() -> ExitCode {
         Command::Init(init) => init.execute(),
         Command::Send(send) => send.execute(),
         Command::Presets(presets) => presets.execute(),
+        Command::Ranges(ranges) => ranges.execute(),
         Command::Route(route) => route.execute(),
         Command::Show(show) => show.execute(),
         Command::Tail(tail) => tail.execute(),

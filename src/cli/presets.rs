@@ -8,7 +8,7 @@ use super::{output, preset_by_name};
 use crate::config::units::WrittenDuration;
 use crate::config::{
     Clue, Expected, Field, Handshake, KeyForm, Locator, Place, Preset, Proof, Scheme, SignedPart, Split, StampUnit,
-    presets,
+    address_list, presets,
 };
 
 /// Options of `hookgate presets`.
@@ -118,6 +118,7 @@ impl fmt::Display for InWords {
         line("answer", &answer(preset))?;
         line("waits", &preset.waits)?;
         line("stops", &preset.stops)?;
+        line("addresses", &addresses(preset))?;
         line("worth knowing", &preset.types.join(", "))?;
         line("note", &preset.note)?;
         line("document", &preset.document)
@@ -207,6 +208,14 @@ fn told_by(handshake: &Handshake) -> String {
     let with = if conditions.is_empty() { String::new() } else { format!(" with {}", conditions.join(" and ")) };
     let proven = if handshake.proven { ", signed" } else { "" };
     format!("{}{with}{proven}: answered in place", handshake.method)
+}
+
+/// What its addresses are called, where it publishes them.
+fn addresses(preset: &Preset) -> String {
+    match address_list(&preset.name) {
+        Some(list) => format!("allow = [\"{}\"], as of {}; `hookgate ranges show {0}`", list.name, list.as_of),
+        None => String::new(),
+    }
 }
 
 fn answer(preset: &Preset) -> String {

@@ -1,8 +1,8 @@
 //! From files to a configuration, or to all that is wrong with them.
 //!
 //! ```text
-//! hookgate.toml        [gateway] [journal] [quarantine] [process] [[source]] [[poll]] [[pool]] [[route]]
-//! routes.d/*.toml                                                                     [[pool]] [[route]]     by name
+//! hookgate.toml        [gateway] [journal] [quarantine] [process] [ranges] [[source]] [[poll]] [[pool]] [[route]]
+//! routes.d/*.toml                                                                              [[pool]] [[route]]     by name
 //! ```
 
 use std::ffi::OsString;

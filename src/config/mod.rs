@@ -4,6 +4,8 @@
 //! loaded, names proven to exist. Whatever is wrong with a file is found before any of them exists, and all of it at once:
 //! every `Problem` names file, line and key and says what would be right.
 
+mod address_list;
+
 mod admin;
 
 mod condition;
@@ -74,6 +76,7 @@ pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;
 
+pub use address_list::{AddressList, Day, UsedList, address_list, address_lists};
 pub use admin::{AdminAddress, AdminConfig};
 pub use condition::{Comparison, Condition, Number, Scalar, Test};
 pub use duplicates::DuplicatesConfig;

@@ -6,7 +6,7 @@ use http::{HeaderName, StatusCode};
 
 use ipnet::IpNet;
 
-use super::{DuplicatesConfig, Handshake, Proof, Secret, Secrets, Split, XmlPath};
+use super::{DuplicatesConfig, Handshake, Proof, Secret, Secrets, Split, UsedList, XmlPath};
 
 /// One endpoint that a provider posts to.
 #[derive(Debug, Clone)]
@@ -75,6 +75,8 @@ pub struct SendersConfig {
     pub allow: Vec<IpNet>,
     /// Addresses that may not, even where `allow` has them.
     pub deny: Vec<IpNet>,
+    /// The lists whose ranges are in both.
+    pub lists: Vec<UsedList>,
     /// Proven requests a second.
     pub max_rate: Option<u32>,
     /// Requests a second from one address, proven or not.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Handshake, Preset, Proof};
+use super::{Handshake, Preset, Proof, address_list};
 
 /// A configuration with a source for each preset, a route to a processor for each source and one to standard output.
 /// Without presets it has a source of a kind that any sender can be taught.
@@ -66,6 +66,12 @@ preset = "{name}"
         if scheme.wants_key_id() {
             text.push_str("key_id = \"…\"   # see `hookgate presets show`\n");
         }
+    }
+    if address_list(name).is_some() {
+        let _ = writeln!(
+            text,
+            "# allow = [\"{name}\"]   # only from where it says that it sends: see `hookgate ranges show {name}`"
+        );
     }
 }
 

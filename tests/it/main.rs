@@ -61,6 +61,8 @@ mod keeps_secrets;
 
 mod keeps_what_it_acknowledged;
 
+mod knows_published_addresses;
+
 mod limits_a_forgotten_routes_backlog;
 
 mod limits_who_may_send;

@@ -1,5 +1,7 @@
 //! From tables to resolved values: a file for each kind of thing that is written. All of it reports and goes on.
 
+mod address_list;
+
 mod admin;
 
 mod auth;
@@ -62,6 +64,7 @@ mod validity;
 
 mod weakness;
 
+pub(super) use address_list::address_lists;
 pub(super) use admin::admin_of;
 pub(super) use gateway::gateway;
 pub(super) use journal::journal;

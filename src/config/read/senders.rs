@@ -4,16 +4,19 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::address_list::Lists;
 use crate::config::SendersConfig;
 use crate::config::node::Node;
 use crate::config::table::Table;
 
 /// Reads `allow`, `deny`, `max_rate` and `max_rate_per_address` of a source.
-pub(super) fn senders(table: &mut Table<'_>) -> SendersConfig {
-    let allow = table.get("allow").map(networks).unwrap_or_default();
-    let deny = table.get("deny").map(networks).unwrap_or_default();
+pub(super) fn senders(table: &mut Table<'_>, named: &Lists<'_>) -> SendersConfig {
+    let mut lists = Vec::new();
+    let mut addresses = |key| table.get(key).map(|node| named.networks(node, key, &mut lists)).unwrap_or_default();
+    let (allow, deny) = (addresses("allow"), addresses("deny"));
     let mut rate = |key| table.get(key).and_then(|node| node.number(1..=RATE_MAX)).map(|rate| rate as u32);
-    SendersConfig { allow, deny, max_rate: rate("max_rate"), max_rate_per_address: rate("max_rate_per_address") }
+    let (max_rate, max_rate_per_address) = (rate("max_rate"), rate("max_rate_per_address"));
+    SendersConfig { allow, deny, lists, max_rate, max_rate_per_address }
 }
 
 /// Addresses and ranges of them.
@@ -21,7 +24,7 @@ pub(super) fn networks(node: Node<'_>) -> Vec<IpNet> {
     node.items().iter().filter_map(network).collect()
 }
 
-fn network(node: &Node<'_>) -> Option<IpNet> {
+pub(super) fn network(node: &Node<'_>) -> Option<IpNet> {
     let written = node.text()?;
     if let Ok(address) = written.parse::<IpAddr>() {
         return Some(address.into());

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderName, header};
 
+use super::address_list::{Lists, own_lists};
 use super::auth::auth;
 use super::duplicates::duplicates;
 use super::format::{Format, format};
@@ -56,10 +57,12 @@ impl Sources<'_> {
 /// Reads the sources of the main file.
 pub(in crate::config) fn sources<'d>(root: &mut Table<'d>, gateway: &GatewayConfig) -> Sources<'d> {
     let own = own_presets(root);
+    let lists = own_lists(root);
     let mut names = Names::default();
     let mut paths = Vec::new();
     let tables = root.sections("source").into_iter();
-    let configs = tables.map(|table| source(table, gateway, &own, &mut names, &mut paths)).collect();
+    let configs = tables.map(|table| source(table, gateway, (&own, &lists), &mut names, &mut paths)).collect();
+    lists.warn_of_unused();
     Sources { configs, names, filling: Vec::new() }
 }
 
@@ -69,7 +72,7 @@ type TakenPath<'d> = (String, Spot<'d>);
 fn source<'d>(
     mut table: Table<'d>,
     gateway: &GatewayConfig,
-    own: &[Preset],
+    (own, lists): (&[Preset], &Lists<'_>),
     names: &mut Names<'d>,
     paths: &mut Vec<TakenPath<'d>>,
 ) -> SourceConfig {
@@ -81,7 +84,7 @@ fn source<'d>(
         None => preset.map(|preset| preset.handshakes.clone()).unwrap_or_default(),
     };
     let auth = auth(&mut table, preset, &path, &handshakes);
-    let senders = senders(&mut table);
+    let senders = senders(&mut table, lists);
     if let Some(node) = table.get("client_cert").filter(|_| !asks_for_certificates(gateway)) {
         node.spot
             .problem("no listener asks for certificates", "write client_ca = \"ca.pem\" in the `tls` of [gateway]");

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod address_lists;
+
 mod files;
 
 mod gateway;
