@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Slow heads, slow bodies and slow readers with CONNECTIONS connections (4,000 unless said otherwise) from one address, and a sender of signed
-# events from another beside them: first with the limits that hold unless others are written, then with limits per address that let all of them in.
+# Slow heads, slow bodies, slow readers of what the system's buffers hold, and clients that read nothing of what they do not, with CONNECTIONS connections
+# (4,000 unless said otherwise) from one address, and a sender of signed events from another beside them: first with the limits that hold unless others
+# are written, then with limits per address that let all of them in.
 #
-#   loadtest/slow.sh [CONNECTIONS] [DIRECTORY]
+#   loadtest/slow.sh [CONNECTIONS] [DIRECTORY] [heads|bodies|readers|unread …]
 #
 # Needs slowhttptest, ss and curl, an IPv6 loopback address, and target/release/hookgate and target/release/loadtest (or $HOOKGATE and $LOADTEST).
 # Exits 0 only if the gateway itself closed every connection of the attackers and refused no event of the honest sender.
@@ -10,6 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 CONNECTIONS=${1:-4000}
 BASE=$(mktemp -d "${2:-.}/.slow-XXXXXX")
+ATTACKS=" ${*:3} "
 BASE=$(cd "$BASE" && pwd)
 HOOKGATE=${HOOKGATE:-target/release/hookgate} LOADTEST=${LOADTEST:-target/release/loadtest}
 PORT=18580 ADMIN=18581
@@ -32,7 +34,9 @@ trap 'exit 130' INT TERM
 printf 'the-secret-of-honest-senders-0123456789' > "$BASE/secret"
 chmod 600 "$BASE/secret"
 
-# The attackers come from 127.0.0.1, the honest sender from ::1. Only sources without a proof read the attackers' bodies at all.
+# The attackers come from 127.0.0.1, the honest sender from ::1. Only sources without a proof read the attackers' bodies at all. What "large" answers fills a
+# socket's buffers after some requests.
+ANSWER=$(printf 'a%.0s' $(seq 4096))
 configure() {
   cat > "$BASE/hookgate.toml" <<TOML
 [gateway]
@@ -48,6 +52,11 @@ secret = { file = "$BASE/secret" }
 [[source]]
 name = "open"
 auth = "none"
+[[source]]
+name = "large"
+auth = "none"
+ack = "memory"
+reply = { content_type = "text/plain", body = "$ANSWER" }
 [[route]]
 name = "all"
 from = { source = "*" }
@@ -82,7 +91,7 @@ field() { sed -E "s/.*\"$1\":(\{[^}]*\}|[^,}]*).*/\1/" "$BASE/honest"; }
 wrong=0
 complain() { echo "    WRONG: $*"; wrong=1; }
 
-# attack NAME SECONDS SLOWHTTPTEST-ARGUMENTS…: without arguments nobody attacks.
+# attack NAME SECONDS COMMAND…: without a command nobody attacks.
 attack() {
   local name=$1 seconds=$2 began peak=0 most=0 now last=0 before
   shift 2
@@ -95,7 +104,7 @@ attack() {
   began=$(date +%s)
   if [ $# -gt 0 ]; then
     # It ends before its time if the gateway has closed all.
-    slowhttptest "$@" -c "$CONNECTIONS" -r 1000 -l $((seconds + 60)) > "$BASE/attack" 2>&1 &
+    "$@" > "$BASE/attack" 2>&1 &
     local attacker=$!
     while kill -0 "$attacker" 2>/dev/null && [ $(($(date +%s) - began)) -lt $((seconds + 60)) ]; do
       now=$(standing)
@@ -114,7 +123,7 @@ attack() {
   echo "    honest: sent $(field sent), accepted $(field accepted), refused $(field refused), failed $(field failed), latency $(field latency_accepted_us)"
   [ "$(field accepted)" = "$(field sent)" ] || complain "honest events were not accepted: $(cat "$BASE/honest.errors")"
   if [ $# -gt 0 ]; then
-    echo "    attack: $most connections stood at once, all gone after $last s: $(tr -d '\r' < "$BASE/attack" | sed 's/\x1b\[[0-9;]*[mHJ]//g' | grep -a 'Exit status' || true)"
+    echo "    attack: $most connections stood at once, all gone after $last s: $(tr -d '\r' < "$BASE/attack" | sed 's/\x1b\[[0-9;]*[mHJ]//g' | grep -aE 'Exit status|opened:' || tail -n 1 "$BASE/attack")"
     echo "    gateway: accepted $(more hookgate_connections_total) connections; refused $(more hookgate_connections_refused_total);" \
       "closed for their head $(more hookgate_head_timeouts_total), idle $(more hookgate_idle_timeouts_total), not taking answers $(more hookgate_write_timeouts_total)"
     grep -a '^hookgate_requests_refused_total' "$BASE/after" | sed -E 's/.*source="([^"]*)",reason="([^"]*)"\} (.*)/    refused until now: \1 \2 \3/'
@@ -132,15 +141,24 @@ attack() {
   return 0
 }
 
+is_wanted() { [[ "$ATTACKS" == "  " || "$ATTACKS" == *" $1 "* ]]; }
+
 for limits in "" "max_connections_per_address = $((CONNECTIONS * 2))
 max_requests_per_address = $((CONNECTIONS * 2))"; do
   configure "$limits"
   start
   if [ -z "$limits" ]; then echo "== the limits that hold unless others are written"; else echo "== limits per address of $((CONNECTIONS * 2))"; fi
   attack "nobody" 20
-  attack "slow heads (head_timeout: 10 s)" 25 -H -i 5 -u "http://127.0.0.1:$PORT/hooks/open"
-  attack "slow bodies (body_timeout: 30 s)" 45 -B -i 5 -u "http://127.0.0.1:$PORT/hooks/open"
-  attack "slow readers of ten answers (idle_timeout: 75 s)" 95 -X -k 10 -w 1 -y 512 -n 1 -z 5 -u "http://127.0.0.1:$PORT/hooks/open"
+  many=(-c "$CONNECTIONS" -r 1000 -u "http://127.0.0.1:$PORT/hooks/open")
+  if is_wanted heads; then attack "slow heads (head_timeout: 10 s)" 25 slowhttptest -H -i 5 -l 85 "${many[@]}"; fi
+  if is_wanted bodies; then attack "slow bodies (body_timeout: 30 s)" 45 slowhttptest -B -i 5 -l 105 "${many[@]}"; fi
+  if is_wanted readers; then
+    attack "slow readers of ten answers (idle_timeout: 75 s)" 95 slowhttptest -X -k 10 -w 1 -y 512 -n 1 -z 5 -l 155 "${many[@]}"
+  fi
+  if is_wanted unread; then
+    attack "readers of nothing that the buffers do not hold (closed after 10 s)" 35 \
+      "$LOADTEST" slow-read "http://127.0.0.1:$PORT/hooks/large" --connections "$CONNECTIONS" --rate 1000 --for 95s
+  fi
   attack "nobody" 20
   stop
 done

@@ -40,6 +40,8 @@ mod memory;
 
 mod disk;
 
+mod slow_read;
+
 mod sweep;
 
 use std::process::ExitCode;
@@ -64,6 +66,7 @@ enum Command {
     Memory(memory::MemoryArgs),
     Idle(compare::IdleArgs),
     Disk(disk::DiskArgs),
+    SlowRead(slow_read::SlowReadArgs),
     Sweep(Box<sweep::SweepArgs>),
     Alternative(alternative::AlternativeArgs),
 }
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
         Command::Memory(args) => memory::run(&args),
         Command::Idle(args) => compare::idle(&args),
         Command::Disk(args) => disk::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::SlowRead(args) => slow_read::run(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Alternative(args) => alternative::run(&args).map(|()| ExitCode::SUCCESS),
     };
