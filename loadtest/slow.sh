@@ -125,8 +125,9 @@ attack() {
   if [ $# -gt 0 ]; then
     echo "    attack: $most connections stood at once, all gone after $last s: $(tr -d '\r' < "$BASE/attack" | sed 's/\x1b\[[0-9;]*[mHJ]//g' | grep -aE 'Exit status|opened:' || tail -n 1 "$BASE/attack")"
     echo "    gateway: accepted $(more hookgate_connections_total) connections; refused $(more hookgate_connections_refused_total);" \
-      "closed for their head $(more hookgate_head_timeouts_total), idle $(more hookgate_idle_timeouts_total), not taking answers $(more hookgate_write_timeouts_total)"
-    grep -a '^hookgate_requests_refused_total' "$BASE/after" | sed -E 's/.*source="([^"]*)",reason="([^"]*)"\} (.*)/    refused until now: \1 \2 \3/'
+      "closed for their head $(more hookgate_head_timeouts_total), idle $(more hookgate_idle_timeouts_total), not taking answers $(more hookgate_write_timeouts_total);" \
+      "their events: $(more 'hookgate_events_accepted_total{source="large"')"
+    sed -nE 's/^hookgate_requests_refused_total.*source="([^"]*)",reason="([^"]*)"\} (.*)/    refused until now: \1 \2 \3/p' "$BASE/after"
     echo "    resident: before $before KiB, at most $peak, after $now; budget of bodies in use: $(of "$BASE/after" "hookgate_memory_budget_used_bytes")"
     # A slow reader has not read yet that it was closed: what the gateway counts is what counts.
     local ended=$(($(more hookgate_head_timeouts_total) + $(more hookgate_idle_timeouts_total) + $(more hookgate_write_timeouts_total) +

@@ -19,7 +19,7 @@ pub(super) struct Told {
     /// Those that stood at the end.
     pub(super) standing: u64,
     /// From the last byte that was taken from those that were closed to their end: the least, the median, the most.
-    pub(super) waited_ms: [f64; 3],
+    pub(super) waited_ms: [u64; 3],
     /// What was taken from them, the median.
     pub(super) taken: u64,
     /// Whether a signal ended it.
@@ -37,7 +37,7 @@ impl Told {
         let mut taken: Vec<u64> = fates.iter().filter(has_waited).map(|fate| fate.taken).collect();
         waited.sort_unstable();
         taken.sort_unstable();
-        let at = |place: usize| waited.get(place).map_or(0.0, |waited| waited.as_secs_f64() * 1e3);
+        let at = |place: usize| waited.get(place).map_or(0, |waited| waited.as_millis() as u64);
         Self {
             opened: fates.len() as u64,
             refused: count(&|fate| fate.is_closed && fate.waited < AT_ONCE),
@@ -51,7 +51,7 @@ impl Told {
 
     /// One line.
     pub(super) fn print(&self) {
-        let [least, median, most] = self.waited_ms.map(|milliseconds| Time(milliseconds * 1e3));
+        let [least, median, most] = self.waited_ms.map(|milliseconds| Time(milliseconds as f64 * 1e3));
         println!(
             "{} opened: {} closed by the server {least}, {median}, {most} (least, median, most) after the last byte that it took, {} of each; {} refused; {} stood at the end",
             Grouped(self.opened),
@@ -73,7 +73,7 @@ mod tests {
         let fates = [fate(3, true), fate(10_000, true), fate(9_000, true), fate(12_000, true), fate(40_000, false)];
         let told = Told::of(&fates, false);
         assert_eq!((told.opened, told.refused, told.closed, told.standing), (5, 1, 3, 1));
-        assert_eq!((told.waited_ms, told.taken), ([9_000.0, 10_000.0, 12_000.0], 70_000));
-        assert_eq!(Told::of(&[], true).waited_ms, [0.0; 3]);
+        assert_eq!((told.waited_ms, told.taken), ([9_000, 10_000, 12_000], 70_000));
+        assert_eq!(Told::of(&[], true).waited_ms, [0; 3]);
     }
 }
