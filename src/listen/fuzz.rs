@@ -58,7 +58,7 @@ fn named_by(header: &[u8]) -> Option<SocketAddr> {
         && line.starts_with("PROXY ")
     {
         let words: Vec<&str> = line.trim_end().split(' ').collect();
-        let &[_, family, ip, _, port, _] = words.as_slice() else { return None };
+        let &[_, family @ ("TCP4" | "TCP6"), ip, _, port, _] = words.as_slice() else { return None };
         let ip: IpAddr = ip.parse().expect("an address");
         assert_eq!(family, if ip.is_ipv4() { "TCP4" } else { "TCP6" });
         return Some((ip, port.parse::<u16>().expect("a port")).into());
