@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 #[path = "../src/routes/sleeper.rs"]
+#[expect(dead_code, reason = "a consumer here sleeps and does not rest")]
 mod sleeper;
 
 #[path = "../src/sync.rs"]
