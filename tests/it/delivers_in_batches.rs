@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use data_encoding::BASE64;
 use serde_json::{Value, json};
 
 use crate::commands::{dir_with, hookgate};
@@ -173,6 +174,50 @@ fn what_the_answer_names_as_failed_comes_again_and_nothing_else_does() {
     assert_eq!(outcomes("d"), ["status 422"]);
 }
 
+/// Of 30 events no two are alike, some fail once, and what is no JSON stands among what is.
+#[test]
+fn each_event_stands_in_a_batch_with_its_own_id_type_attempt_and_data() {
+    let failed_once = std::sync::Mutex::new(std::collections::BTreeSet::new());
+    let (processor, gate) = processor(move |ids| {
+        let fails =
+            |id: &&String| id.ends_with(['0', '3', '6', '9']) && failed_once.lock().unwrap().insert((*id).clone());
+        said(&json!({"failed": ids.iter().filter(fails).map(|id| json!({"id": id})).collect::<Vec<_>>()}))
+    });
+    let gateway = Gateway::start(&config(&processor.url("/"), "memory", "", ""));
+    assert_eq!(gateway.post("/hooks/s", &[("X-Id", "first"), ("X-Type", "first"), JSON], b"\"first\"").status, 202);
+    processor.wait_for(1);
+    for number in 0..30 {
+        let (id, event_type) = (format!("evt-{number}"), format!("type-{number}"));
+        let content_type = if number % 4 == 0 { ("Content-Type", "text/plain") } else { JSON };
+        let headers = [("X-Id", id.as_str()), ("X-Type", &event_type), content_type];
+        assert_eq!(gateway.post("/hooks/s", &headers, format!("\"{number}\"").as_bytes()).status, 202);
+    }
+    gateway.wait_for_metric("hookgate_route_events", &["route=\"r\""], 31.0);
+    gate.open();
+    delivered(&gateway, 31);
+
+    let received = processor.received();
+    assert!(received.iter().any(|batch| events(batch).len() == 16), "batches, or the test shows nothing");
+    let mut seen = BTreeMap::new();
+    for event in received.iter().flat_map(events).filter(|event| event["type"] != "first") {
+        let number = event["id"].as_str().unwrap().strip_prefix("s:evt-").unwrap();
+        let times = seen.entry(number.to_owned()).or_insert(0);
+        *times += 1;
+        assert_eq!((&event["type"], &event["hookgateattempt"]), (&json!(format!("type-{number}")), &json!(*times)));
+        let raw = format!("\"{number}\"");
+        if number.parse::<usize>().unwrap() % 4 == 0 {
+            assert_eq!(
+                (&event["data_base64"], &event["datacontenttype"]),
+                (&json!(BASE64.encode(raw.as_bytes())), &json!("text/plain"))
+            );
+        } else {
+            assert_eq!((&event["data"], &event["datacontenttype"]), (&json!(number), &json!("application/json")));
+        }
+    }
+    let again = |number: usize| if [0, 3, 6, 9].contains(&(number % 10)) { 2 } else { 1 };
+    assert_eq!(seen, (0..30).map(|number| (number.to_string(), again(number))).collect());
+}
+
 #[test]
 fn a_final_status_costs_only_the_event_that_gets_it_alone() {
     let (processor, gate) = processor(|ids| answer(if ids.iter().any(|id| id == "s:poison") { 422 } else { 200 }, &[]));
@@ -189,6 +234,34 @@ fn a_final_status_costs_only_the_event_that_gets_it_alone() {
     assert_eq!(taken.keys().collect::<Vec<_>>(), ["s:a", "s:b", "s:c", "s:first"]);
     assert!(taken.values().all(|count| *count == 1), "{taken:?}");
     assert_eq!(gateway.metric("hookgate_route_breaker_open", &["route=\"r\""]), 0.0);
+}
+
+/// Nobody has taken those behind it, and nobody has refused them.
+#[test]
+fn what_stands_behind_one_that_fails_alone_for_another_reason_is_not_tried_and_comes_again() {
+    for ack in ["memory", "durable"] {
+        let (refused, failed) = (std::sync::atomic::AtomicBool::new(false), std::sync::atomic::AtomicBool::new(false));
+        let (processor, gate) = processor(move |ids| match ids {
+            [_, _, ..] if !refused.swap(true, std::sync::atomic::Ordering::SeqCst) => answer(422, &[]),
+            [only] if only == "s:b" && !failed.swap(true, std::sync::atomic::Ordering::SeqCst) => answer(503, &[]),
+            _ => answer(200, &[]),
+        });
+        let gateway = Gateway::start(&config(&processor.url("/"), ack, "", ""));
+        post_behind_one(&gateway, &processor, &["a", "b", "c", "d"]);
+        gate.open();
+        delivered(&gateway, 5);
+        let expected = [("s:a", 2), ("s:b", 3), ("s:c", 2), ("s:d", 2), ("s:first", 1)];
+        assert_eq!(times(&processor.received()), expected.map(|(id, count)| (id.to_owned(), count)).into());
+        assert_eq!(times(&processor.taken()), expected.map(|(id, _)| (id.to_owned(), 1)).into());
+        let attempts = |id: &str| {
+            let events =
+                processor.received().iter().flat_map(events).filter(|event| event["id"] == id).collect::<Vec<_>>();
+            events.iter().map(|event| event["hookgateattempt"].as_u64().unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!((attempts("s:a"), attempts("s:b")), (vec![1, 1], vec![1, 1, 2]));
+        assert_eq!((attempts("s:c"), attempts("s:d")), (vec![1, 2], vec![1, 2]), "the attempt of their batch counts");
+        assert_eq!(gateway.metric("hookgate_dead_letters_total", &[]), 0.0);
+    }
 }
 
 #[test]
