@@ -89,6 +89,8 @@ mod refuses_changed_requests;
 
 mod refuses_forgeries;
 
+mod reads_answers_to_batches;
+
 mod replays_events;
 
 mod retries_and_buries;

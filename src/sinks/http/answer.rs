@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{LOCATION, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Response};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
@@ -13,7 +13,7 @@ use super::super::detail;
 use super::request::Template;
 use crate::routes::{Failure, FailureKind, Outcome};
 
-/// Of a longer body the rest is not read: the connection is closed instead.
+/// Of a longer body the rest is not read, unless more of it is to be kept: the connection is closed instead.
 pub(super) const READ_BYTES: usize = 64 << 10;
 
 /// Of a body, so that no credential is cut in two where what is told ends.
@@ -22,6 +22,7 @@ pub(super) const KEPT_BYTES: usize = detail::DETAIL_BYTES + (4 << 10);
 /// An answer that has been read as far as it matters.
 pub(super) struct Answer {
     pub(super) outcome: Outcome,
+    pub(super) status: StatusCode,
     /// Read to its end: the connection can carry another request.
     pub(super) whole: bool,
     /// The first bytes of its body.
@@ -46,7 +47,7 @@ pub(super) async fn read(response: Response<Incoming>, deadline: Instant, reques
             retry_after: wish(&head.headers),
         }),
     };
-    Answer { outcome, whole, start, headers: head.headers }
+    Answer { outcome, status: head.status, whole, start, headers: head.headers }
 }
 
 /// When the processor wants the next attempt.
@@ -81,7 +82,7 @@ async fn read_body(mut body: Incoming, deadline: Instant, keep: usize) -> (Vec<u
         let room = keep.saturating_sub(start.len()).min(data.len());
         start.extend_from_slice(data.get(..room).unwrap_or_default());
         read += data.len();
-        if read > READ_BYTES {
+        if read > READ_BYTES.max(keep) {
             return (start, End::TooLong);
         }
     }

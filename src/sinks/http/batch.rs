@@ -17,9 +17,8 @@ use http::StatusCode;
 
 use super::super::detail;
 use super::HttpSink;
-use super::answer::READ_BYTES;
 use super::envelope::Envelopes;
-use super::outcomes::outcomes;
+use super::outcomes::{kept_bytes, outcomes};
 use crate::routes::{Delivery, Failure, FailureKind, LocalFuture, Outcome, Outcomes, Sink};
 
 /// A processor of batches as one worker delivers to it.
@@ -38,7 +37,7 @@ impl BatchSink {
     async fn attempt(&self, deliveries: &[Delivery]) -> Outcomes {
         let batch = self.envelopes.borrow_mut().batch(deliveries);
         let request = || self.http.processor.template.batch_request(&batch, SystemTime::now());
-        match self.http.ask(request, READ_BYTES).await {
+        match self.http.ask(request, kept_bytes(deliveries.len())).await {
             Ok(answer) => outcomes(answer, deliveries),
             Err(failure) => Outcomes::All(Outcome::Failed(failure)),
         }
@@ -66,7 +65,7 @@ impl BatchSink {
             let outcome = match self.attempt(slice::from_ref(delivery)).await {
                 Outcomes::All(outcome) => outcome,
                 Outcomes::Each(each) | Outcomes::Alone { each, .. } => {
-                    each.into_iter().next().unwrap_or(Outcome::Delivered)
+                    each.into_iter().next().unwrap_or_else(|| Outcome::Failed(no_outcome()))
                 }
             };
             let stops = self.stops(&outcome);
@@ -98,6 +97,11 @@ impl Sink for BatchSink {
             }
         })
     }
+}
+
+/// What nothing is said of has not been delivered.
+fn no_outcome() -> Failure {
+    detail::failure(FailureKind::BrokenAnswer, "no outcome was given for this event")
 }
 
 /// What is told of the refused request to each event that was in it.

@@ -14,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use data_encoding::BASE64;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
@@ -167,6 +167,8 @@ impl Template {
         let mut headers = HeaderMap::with_capacity(self.headers.len() + SPARE_HEADERS);
         headers.extend(self.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(BATCH_TYPE));
+        // Its answer is read, and without this any encoding would do (RFC 9110 §12.5.3).
+        headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("identity"));
         self.sign(&mut headers, batch.id.clone(), &batch.body, now);
         self.post(headers, batch.body.clone())
     }
