@@ -16,7 +16,10 @@ use crate::routes;
 /// Events that workers have not been told of.
 #[derive(Debug, Default)]
 pub(super) struct PendingWakes {
+    /// Since the last of [`EVENTS_AT_ONCE`].
     events: Cell<usize>,
+    /// The task that wakes workers is about to.
+    is_signalled: Cell<bool>,
     signal: Notify,
 }
 
@@ -26,11 +29,11 @@ const EVENTS_AT_ONCE: usize = 32;
 impl PendingWakes {
     /// So many events were handed to routes.
     pub(super) fn note(&self, events: usize, routes: &mut routes::Intake) {
-        let before = self.events.replace(self.events.get() + events);
+        self.events.set(self.events.get() + events);
         if self.events.get() >= EVENTS_AT_ONCE {
             self.events.set(0);
             routes.hurry_workers();
-        } else if before == 0 {
+        } else if !self.is_signalled.replace(true) {
             self.signal.notify_one();
         }
     }
@@ -39,7 +42,7 @@ impl PendingWakes {
     pub(super) async fn run(self: Rc<Self>, routes: Rc<RefCell<routes::Intake>>) {
         loop {
             self.signal.notified().await;
-            self.events.set(0);
+            self.is_signalled.set(false);
             routes.borrow_mut().wake_workers();
         }
     }
