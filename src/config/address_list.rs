@@ -1,16 +1,14 @@
 //! From where providers send, as they publish it: rows of `ranges.toml`, named in `allow` and `deny` of a `[[source]]`.
 
 use std::fmt;
-use std::path::Path;
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
 use ipnet::IpNet;
 
-use super::document::{Reading, Sheet};
+use super::built_in::read_built_in;
 use super::problem::Problem;
 use super::read;
-use super::table::Table;
 
 /// The addresses that a provider has published, on one day.
 #[derive(Debug, Clone)]
@@ -59,13 +57,7 @@ pub fn address_list(name: &str) -> Option<&'static AddressList> {
 
 /// The rows that are right, and what is wrong with the others. A test keeps the latter empty.
 fn read_table() -> (Vec<AddressList>, Vec<Problem>) {
-    let reading = Reading::new(Path::new(""), &|_| None, SystemTime::UNIX_EPOCH);
-    let sheet = Sheet { file: Path::new("ranges.toml"), text: include_str!("ranges.toml"), reading: &reading };
-    let document = sheet.parse();
-    let mut root = Table::root(&sheet, &document);
-    let lists = read::address_lists(&mut root);
-    root.finish();
-    (lists, reading.problems.take())
+    read_built_in("ranges.toml", include_str!("ranges.toml"), read::address_lists)
 }
 
 impl Day {

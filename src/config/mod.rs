@@ -8,6 +8,8 @@ mod address_list;
 
 mod admin;
 
+mod built_in;
+
 mod condition;
 
 mod display;

@@ -1,12 +1,10 @@
 //! What hookgate knows of providers: rows of `presets.toml`, in the vocabulary of a `[[source]]`.
 
-use std::path::Path;
 use std::sync::LazyLock;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use super::document::{Reading, Sheet};
+use super::built_in::read_built_in;
 use super::problem::Problem;
-use super::table::Table;
 use super::{DuplicatesConfig, Handshake, Locator, Proof, RefuseConfig, ReplyConfig, Split, read};
 
 /// What a source starts from when it names a preset.
@@ -62,13 +60,7 @@ pub fn preset(name: &str) -> Option<&'static Preset> {
 
 /// The rows that are right, and what is wrong with the others. A test keeps the latter empty.
 fn read_table() -> (Vec<Preset>, Vec<Problem>) {
-    let reading = Reading::new(Path::new(""), &|_| None, SystemTime::UNIX_EPOCH);
-    let sheet = Sheet { file: Path::new("presets.toml"), text: include_str!("presets.toml"), reading: &reading };
-    let document = sheet.parse();
-    let mut root = Table::root(&sheet, &document);
-    let presets = read::presets(&mut root);
-    root.finish();
-    (presets, reading.problems.take())
+    read_built_in("presets.toml", include_str!("presets.toml"), read::presets)
 }
 
 #[cfg(test)]

@@ -13,17 +13,17 @@ use tokio::sync::Notify;
 
 use crate::routes;
 
-/// Events that workers have not been told of.
+/// Events after which workers are to be woken.
 #[derive(Debug, Default)]
 pub(super) struct PendingWakes {
-    /// Since the last of [`EVENTS_AT_ONCE`].
+    /// So many since workers were last hurried.
     events: Cell<usize>,
     /// The task that wakes workers is about to.
     is_signalled: Cell<bool>,
     signal: Notify,
 }
 
-/// Events for which workers are woken within a turn. By then as many answers but one are written.
+/// Events for which workers are hurried, in whatever turns they come. By then as many answers but one are written.
 const EVENTS_AT_ONCE: usize = 32;
 
 impl PendingWakes {

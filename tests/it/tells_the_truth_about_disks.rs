@@ -51,14 +51,9 @@ fn a_failed_sync_is_a_refusal_and_its_file_is_never_synced_again() {
     let (processor, up) = Processor::down();
     let fault = format!("inject=fdatasync:error=EIO:when={AFTER_START}");
     let keys = "breaker = { probe_every = \"20ms\" }";
-    let gateway = Gateway::start_under(
-        &traced(CALLS, &["-e", &fault]),
-        "segment_size = \"1MiB\"",
-        &config(&processor.url("/"), keys),
-    );
-    let mut client = gateway.client();
-    let mut acknowledged = BTreeSet::new();
-    let (failed, refusal) = post_until_refused(&mut client, &mut acknowledged);
+    let config = config(&processor.url("/"), keys);
+    let Met { gateway, mut client, mut acknowledged, id: failed, refusal } =
+        meet_fault(&traced(CALLS, &["-e", &fault]), &config);
     assert_eq!((refusal.status, refusal.reason().as_str()), (503, "journal_failed"));
     assert!(refusal.header("retry-after").is_some());
 
@@ -91,10 +86,8 @@ fn a_sync_that_outlasts_the_deadline_is_a_refusal_in_time_and_the_event_is_deliv
     let processor = Processor::start();
     let fault = format!("inject=fdatasync:delay_exit=3000000:when={AFTER_START}");
     let config = config(&processor.url("/"), "").replacen("auth =", "deadline = \"500ms\"\nauth =", 1);
-    let gateway = Gateway::start_under(&traced("trace=fdatasync", &["-e", &fault]), "segment_size = \"1MiB\"", &config);
-    let mut client = gateway.client();
-    let mut acknowledged = BTreeSet::new();
-    let (late, refusal) = post_until_refused(&mut client, &mut acknowledged);
+    let Met { gateway, mut client, mut acknowledged, id: late, refusal } =
+        meet_fault(&traced("trace=fdatasync", &["-e", &fault]), &config);
     assert_eq!((refusal.status, refusal.reason().as_str()), (503, "journal_behind"));
     let safe = gateway.metric("hookgate_journal_events_total", &[]);
     assert_eq!(safe, acknowledged.len() as f64, "the refusal left while the sync was still running");
@@ -231,15 +224,31 @@ fn post(client: &mut Client, id: &str) -> Answer {
     client.post("/hooks/s", &[("X-Id", id)], id.as_bytes())
 }
 
-/// Posts events until one is refused, and returns that.
-fn post_until_refused(client: &mut Client, acknowledged: &mut BTreeSet<String>) -> (String, Answer) {
-    for event in 0..100 {
-        let id = format!("event-{event}-");
-        let answer = post(client, &id);
-        if answer.status != 202 {
-            return (id, answer);
+/// A gateway whose fault has met an event.
+struct Met {
+    gateway: Gateway,
+    client: Client,
+    acknowledged: BTreeSet<String>,
+    /// The event that was refused.
+    id: String,
+    refusal: Answer,
+}
+
+/// Posts events to a gateway until one is refused. The fault may meet a batch without an event, for the journal syncs what
+/// routes are done with too: then it begins again, with another gateway and other ids.
+fn meet_fault(under: &[&str], config: &str) -> Met {
+    for start in 0..10 {
+        let gateway = Gateway::start_under(under, "segment_size = \"1MiB\"", config);
+        let mut client = gateway.client();
+        let mut acknowledged = BTreeSet::new();
+        for event in 0..100 {
+            let id = format!("event-{start}-{event}-");
+            let refusal = post(&mut client, &id);
+            if refusal.status != 202 {
+                return Met { gateway, client, acknowledged, id, refusal };
+            }
+            acknowledged.insert(id);
         }
-        acknowledged.insert(id);
     }
     panic!("the fault met no event");
 }

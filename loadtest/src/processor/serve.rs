@@ -152,7 +152,7 @@ impl Processor {
     }
 }
 
-/// What a gateway reads of an answer that names events.
+/// What a gateway reads at least of an answer that names events.
 const ANSWER_MAX: usize = 64 << 10;
 
 fn json(status: StatusCode, body: Vec<u8>) -> Response<Full<Bytes>> {

@@ -63,13 +63,7 @@ pub(super) fn outcomes(answer: Answer, batch: &[Delivery]) -> Outcomes {
             }
         })
         .collect();
-    match (each.len(), each.pop()) {
-        (1, Some(only)) => Outcomes::All(only),
-        (_, last) => {
-            each.extend(last);
-            Outcomes::Each(each)
-        }
-    }
+    if each.len() == 1 { Outcomes::All(each.remove(0)) } else { Outcomes::Each(each) }
 }
 
 enum Named {
