@@ -29,6 +29,8 @@ pub(crate) struct Connection {
     request_is_whole: Cell<bool>,
     /// Whether the client and hyper may see the current request's end in different places.
     end_is_doubtful: Cell<bool>,
+    /// Whether its task has answered a request since it was last its turn.
+    had_its_turn: Cell<bool>,
     waker: RefCell<Option<Waker>>,
     /// Of the client, as the system or a PROXY header says.
     address: Cell<IpAddr>,
@@ -49,6 +51,7 @@ impl Connection {
             head_started: Cell::new(now),
             request_is_whole: Cell::new(true),
             end_is_doubtful: Cell::new(false),
+            had_its_turn: Cell::new(false),
             waker: RefCell::new(None),
             address: Cell::new(peer.ip().to_canonical()),
             client_names: OnceCell::new(),
@@ -106,6 +109,17 @@ impl Connection {
 
     pub(super) fn end_is_doubtful(&self) -> bool {
         self.end_is_doubtful.get()
+    }
+
+    /// Its task is polled, after those of others that were ready before it.
+    pub(super) fn begin_turn(&self) {
+        self.had_its_turn.set(false);
+    }
+
+    /// Whether its next request may be answered in this turn: one is. What a client has sent at once would otherwise be answered
+    /// as far as it goes, up to sixteen times by hyper, while the requests of others wait.
+    pub(super) fn takes_turn(&self) -> bool {
+        !self.had_its_turn.replace(true)
     }
 
     /// The head is complete.

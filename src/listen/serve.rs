@@ -142,13 +142,19 @@ where
 {
     let io = TokioIo::new(Watched::new(stream, Rc::clone(&connection)));
     let service = service_fn(|request| exchanges.begin(request, &connection));
-    let served = http1::Builder::new()
-        // A client that has sent its request and closed its side still gets the answer.
-        .half_close(true)
-        .max_buf_size(READ_BUFFER_MAX)
-        .max_header_size(HEAD_MAX)
-        .serve_connection(io, service)
-        .await;
+    let mut served = pin!(
+        http1::Builder::new()
+            // A client that has sent its request and closed its side still gets the answer.
+            .half_close(true)
+            .max_buf_size(READ_BUFFER_MAX)
+            .max_header_size(HEAD_MAX)
+            .serve_connection(io, service)
+    );
+    let served = poll_fn(|cx| {
+        connection.begin_turn();
+        served.as_mut().poll(cx)
+    })
+    .await;
     if served.is_err_and(|error| error.is_parse()) {
         counters.malformed.increment();
     }
@@ -165,6 +171,9 @@ where
         let thread = Rc::clone(&thread);
         async move {
             let _place = place;
+            while !connection.takes_turn() {
+                tokio::task::yield_now().await;
+            }
             let (mut answer, ready_at) = thread.answerer.answer(&mut request).await;
             drop(request);
             if connection.end_is_doubtful() {

@@ -129,6 +129,7 @@ mod tells_the_story_of_an_event;
 
 mod takes_batches_apart;
 mod takes_bursts_of_connections;
+mod takes_turns;
 
 mod tells_the_truth_about_disks;
 
