@@ -29,8 +29,9 @@ pub(crate) struct Connection {
     request_is_whole: Cell<bool>,
     /// Whether the client and hyper may see the current request's end in different places.
     end_is_doubtful: Cell<bool>,
-    /// Whether its task has answered a request since it was last its turn.
+    /// Whether it has answered a request since its task was last polled.
     had_its_turn: Cell<bool>,
+    stands_in_line: Cell<bool>,
     waker: RefCell<Option<Waker>>,
     /// Of the client, as the system or a PROXY header says.
     address: Cell<IpAddr>,
@@ -52,6 +53,7 @@ impl Connection {
             request_is_whole: Cell::new(true),
             end_is_doubtful: Cell::new(false),
             had_its_turn: Cell::new(false),
+            stands_in_line: Cell::new(false),
             waker: RefCell::new(None),
             address: Cell::new(peer.ip().to_canonical()),
             client_names: OnceCell::new(),
@@ -111,15 +113,33 @@ impl Connection {
         self.end_is_doubtful.get()
     }
 
-    /// Its task is polled, after those of others that were ready before it.
+    /// Its task is polled, behind those of others that were ready before it.
     pub(super) fn begin_turn(&self) {
         self.had_its_turn.set(false);
     }
 
-    /// Whether its next request may be answered in this turn: one is. What a client has sent at once would otherwise be answered
-    /// as far as it goes, up to sixteen times by hyper, while the requests of others wait.
-    pub(super) fn takes_turn(&self) -> bool {
-        !self.had_its_turn.replace(true)
+    /// A request of it is answered.
+    pub(super) fn end_turn(&self) {
+        self.had_its_turn.set(true);
+    }
+
+    pub(super) fn had_its_turn(&self) -> bool {
+        self.had_its_turn.get()
+    }
+
+    /// Its next request waits for others.
+    pub(super) fn stand_in_line(&self) {
+        self.stands_in_line.set(true);
+    }
+
+    pub(super) fn stands_in_line(&self) -> bool {
+        self.stands_in_line.get()
+    }
+
+    /// It is its turn again.
+    pub(super) fn is_let_through(&self) {
+        self.stands_in_line.set(false);
+        self.wake();
     }
 
     /// The head is complete.
@@ -278,6 +298,10 @@ impl Connection {
 
     fn decide(&self, verdict: Verdict) {
         self.verdict.set(verdict);
+        self.wake();
+    }
+
+    fn wake(&self) {
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
         }

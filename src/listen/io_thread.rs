@@ -22,6 +22,7 @@ use super::phase::Expired;
 use super::request::Answerer;
 use super::serve;
 use super::stage::{SharedStage, Stage};
+use super::turns::Turns;
 use crate::counters::ListenCounters;
 
 /// What every io thread of a gateway shares.
@@ -89,6 +90,7 @@ impl IoThread {
             permits: self.connections,
             clients: self.clients,
             handshakes: Handshakes::new(),
+            turns: Turns::default(),
             live: RefCell::default(),
             answerer,
             counters,
@@ -97,6 +99,8 @@ impl IoThread {
         let accept = |(listener, door)| Rc::clone(&thread).accept(listener, door, Rc::clone(&exchanges));
         let accepting: Vec<_> =
             listeners.into_iter().map(|listener| tokio::task::spawn_local(accept(listener))).collect();
+        let turns = Rc::clone(&thread);
+        tokio::task::spawn_local(async move { turns.turns.run().await });
         let mut sweeps = tokio::time::interval(SWEEP_EVERY);
         sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -117,6 +121,7 @@ impl IoThread {
 pub(super) struct Thread<A, C> {
     pub(super) clients: Arc<Clients>,
     pub(super) handshakes: Handshakes,
+    pub(super) turns: Turns,
     pub(super) answerer: A,
     pub(super) counters: Arc<C>,
     limits: Limits,

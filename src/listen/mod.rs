@@ -50,6 +50,8 @@ mod streams;
 
 mod tls;
 
+mod turns;
+
 mod watched;
 
 #[cfg(any(test, feature = "fuzzing"))]

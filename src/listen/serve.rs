@@ -171,9 +171,7 @@ where
         let thread = Rc::clone(&thread);
         async move {
             let _place = place;
-            while !connection.takes_turn() {
-                tokio::task::yield_now().await;
-            }
+            thread.turns.wait(&connection).await;
             let (mut answer, ready_at) = thread.answerer.answer(&mut request).await;
             drop(request);
             if connection.end_is_doubtful() {
@@ -184,6 +182,7 @@ where
                 // `Connection: close` to this answer.
                 tokio::task::yield_now().await;
             }
+            connection.end_turn();
             connection.begin_writing(ready_at);
             Ok(answer)
         }
