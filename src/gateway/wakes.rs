@@ -2,7 +2,8 @@
 //!
 //! A wake of a thread on another core costs more than a request (10–13 µs between virtual cores), and whoever wakes first
 //! and answers then makes the provider wait for it. So a request only notes that there is something to do; this task, queued
-//! behind the connections that are ready, wakes one worker per pool for all of them. In a turn of some hundred connections
+//! behind the connections that are ready and then behind the answers that they write together (`listen/turns.rs`), wakes one
+//! worker per pool for all of them. In a turn of some dozens of connections
 //! workers are woken before its end: what they give back is then still in the cache when the next events are written to it.
 //! Where turns are short and events come fast, workers rest and need no wake (`routes/pace.rs`).
 
@@ -11,6 +12,7 @@ use std::rc::Rc;
 
 use tokio::sync::Notify;
 
+use crate::listen::go_behind;
 use crate::routes;
 
 /// Events after which workers are to be woken.
@@ -23,7 +25,8 @@ pub(super) struct PendingWakes {
     signal: Notify,
 }
 
-/// Events for which workers are hurried, in whatever turns they come. By then as many answers but one are written.
+/// Events for which workers are hurried, in whatever turns they come. If all of them are of one turn, no answer of it is written
+/// by then; a wake is little beside so many.
 const EVENTS_AT_ONCE: usize = 32;
 
 impl PendingWakes {
@@ -42,6 +45,7 @@ impl PendingWakes {
     pub(super) async fn run(self: Rc<Self>, routes: Rc<RefCell<routes::Intake>>) {
         loop {
             self.signal.notified().await;
+            go_behind().await;
             self.is_signalled.set(false);
             routes.borrow_mut().wake_workers();
         }

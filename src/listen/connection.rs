@@ -32,6 +32,8 @@ pub(crate) struct Connection {
     /// Whether it has answered a request since its task was last polled.
     had_its_turn: Cell<bool>,
     stands_in_line: Cell<bool>,
+    /// Whether the current request has begun since its task was last polled.
+    began_in_this_turn: Cell<bool>,
     waker: RefCell<Option<Waker>>,
     /// Of the client, as the system or a PROXY header says.
     address: Cell<IpAddr>,
@@ -54,6 +56,7 @@ impl Connection {
             end_is_doubtful: Cell::new(false),
             had_its_turn: Cell::new(false),
             stands_in_line: Cell::new(false),
+            began_in_this_turn: Cell::new(false),
             waker: RefCell::new(None),
             address: Cell::new(peer.ip().to_canonical()),
             client_names: OnceCell::new(),
@@ -116,6 +119,16 @@ impl Connection {
     /// Its task is polled, behind those of others that were ready before it.
     pub(super) fn begin_turn(&self) {
         self.had_its_turn.set(false);
+        self.began_in_this_turn.set(false);
+    }
+
+    /// A request of it is about to be judged.
+    pub(super) fn begin_in_this_turn(&self) {
+        self.began_in_this_turn.set(true);
+    }
+
+    pub(super) fn began_in_this_turn(&self) -> bool {
+        self.began_in_this_turn.get()
     }
 
     /// A request of it is answered.

@@ -65,3 +65,4 @@ pub(crate) use per_address::{AddressSlots, SLOTS};
 pub(crate) use request::{Answerer, PendingBody, Request};
 pub(crate) use stage::{SharedStage, Stage};
 pub(crate) use tls::{Tls, TlsError};
+pub(crate) use turns::go_behind;

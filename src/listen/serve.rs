@@ -172,7 +172,12 @@ where
         async move {
             let _place = place;
             thread.turns.wait(&connection).await;
+            connection.begin_in_this_turn();
             let (mut answer, ready_at) = thread.answerer.answer(&mut request).await;
+            // Answers that had to be waited for come together anyway.
+            if connection.began_in_this_turn() {
+                thread.turns.gather().await;
+            }
             drop(request);
             if connection.end_is_doubtful() {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

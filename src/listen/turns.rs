@@ -1,11 +1,15 @@
-//! Whose turn it is, where some send many requests without waiting for answers.
+//! Whose turn it is, where many requests are there at once.
 //!
 //! hyper answers what is in a connection's buffer up to sixteen times before it looks up. With thousands of connections that send
 //! so, the only request of any other waited for sixteen of each of them. So a connection answers one request each time it is
 //! polled, as most clients never have more; what comes behind it stands in one line for the whole thread, of which some are let
 //! through between the turns of others.
+//!
+//! The connections that are ready do the same two things: read and judge a request, and write its answer. One after the other,
+//! each evicts the other's code and the system's from the processor's cache. So answers that are ready at once are
+//! written when the requests of all that are ready are judged: a sixth to a fifth less CPU for each at 64 connections.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -20,11 +24,29 @@ use super::connection::Connection;
 pub(super) struct Turns {
     line: RefCell<VecDeque<Rc<Connection>>>,
     signal: Notify,
+    /// Answers that wait for others of this round.
+    gathered: Cell<usize>,
+    /// So many answers to come do not wait, for the last one that did was alone.
+    alone: Cell<usize>,
+}
+
+/// A round of answers, which is over when the first of them is written or given up.
+struct Round<'turns>(&'turns Turns);
+
+impl Drop for Round<'_> {
+    fn drop(&mut self) {
+        if self.0.gathered.replace(0) == 1 {
+            self.0.alone.set(UNGATHERED);
+        }
+    }
 }
 
 /// Connections of the line that are let through before others have their turn: half a millisecond's work, and enough that what
 /// the turn itself costs is small beside it.
 const LET_THROUGH: usize = 32;
+
+/// Answers that do not wait for others after one that was alone: waiting costs a lone one more than it saves.
+const UNGATHERED: usize = 15;
 
 impl Turns {
     /// Waits until the request that begins on `connection` may be answered.
@@ -45,6 +67,16 @@ impl Turns {
         .await;
     }
 
+    /// Waits with an answer until the other requests that are ready are judged.
+    pub(super) async fn gather(&self) {
+        if let Some(left) = self.alone.get().checked_sub(1) {
+            return self.alone.set(left);
+        }
+        let before = self.gathered.replace(self.gathered.get() + 1);
+        let _round = (before == 0).then(|| Round(self));
+        go_behind().await;
+    }
+
     /// Lets connections through, for as long as the thread runs.
     pub(super) async fn run(&self) {
         loop {
@@ -59,6 +91,19 @@ impl Turns {
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// Lets all go first that are ready, without a look at the sockets.
+pub(crate) async fn go_behind() {
+    let mut is_behind = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut is_behind, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 #[cfg(test)]
@@ -107,5 +152,54 @@ mod tests {
         connection.begin_turn();
         turns.wait(&connection).await;
         assert!(turns.line.borrow().is_empty());
+    }
+
+    #[tokio::test]
+    async fn answers_of_a_round_are_written_when_all_its_requests_are_judged() {
+        let round = async {
+            let turns = Rc::new(Turns::default());
+            let judged = Rc::new(Cell::new(0));
+            let answered: Vec<_> = (0..STANDING)
+                .map(|_| {
+                    let (turns, judged) = (Rc::clone(&turns), Rc::clone(&judged));
+                    spawn_local(async move {
+                        judged.set(judged.get() + 1);
+                        turns.gather().await;
+                        assert_eq!(judged.get(), STANDING);
+                    })
+                })
+                .collect();
+            for task in answered {
+                task.await.expect("no panic");
+            }
+            assert_eq!((turns.gathered.get(), turns.alone.get()), (0, 0));
+        };
+        LocalSet::new().run_until(round).await;
+    }
+
+    #[tokio::test]
+    async fn after_a_lone_answer_some_do_not_wait() {
+        let lone = async {
+            let turns = Turns::default();
+            for _ in 0..3 {
+                turns.gather().await;
+                assert_eq!(turns.alone.get(), UNGATHERED);
+                for _ in 0..UNGATHERED {
+                    turns.gather().await;
+                }
+                assert_eq!((turns.gathered.get(), turns.alone.get()), (0, 0));
+            }
+        };
+        LocalSet::new().run_until(lone).await;
+    }
+
+    #[tokio::test]
+    async fn a_round_whose_first_is_given_up_is_over() {
+        let turns = Turns::default();
+        let mut first = Box::pin(turns.gather());
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(first.as_mut().poll(&mut cx).is_pending());
+        drop(first);
+        assert_eq!(turns.gathered.get(), 0);
     }
 }
