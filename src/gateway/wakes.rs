@@ -25,8 +25,8 @@ pub(super) struct PendingWakes {
     signal: Notify,
 }
 
-/// Events for which workers are hurried, in whatever turns they come. If all of them are of one turn, no answer of it is written
-/// by then; a wake is little beside so many.
+/// Events for which workers are hurried, in whatever turns they come. If all of them are of one turn, their answers may have yet
+/// to be written; a wake is little beside so many.
 const EVENTS_AT_ONCE: usize = 32;
 
 impl PendingWakes {

@@ -271,6 +271,11 @@ impl Connection {
             Phase::Waiting { served: false } if closing || elapsed > limits.head => (Verdict::Retired, Expired::Head),
             Phase::Waiting { served: true } if closing || elapsed > limits.idle => (Verdict::Retired, Expired::Idle),
             Phase::Handshake | Phase::Head if elapsed > limits.head => (Verdict::Closed, Expired::Head),
+            // Its time has not begun.
+            Phase::Receiving { .. } if self.stands_in_line() => {
+                self.phase.set(Phase::Receiving { seen: false });
+                return None;
+            }
             Phase::Receiving { seen: false } => {
                 self.phase.set(Phase::Receiving { seen: true });
                 self.since.set(now);
@@ -415,6 +420,21 @@ mod tests {
         assert_eq!(connection.sweep(after(start, 9), &limits, Stage::Running), None);
         assert_eq!(connection.sweep(after(start, 12), &limits, Stage::Running), None);
         assert_eq!(connection.sweep(after(start, 13), &limits, Stage::Running), Some(Expired::Other));
+    }
+
+    #[test]
+    fn a_request_that_stands_in_line_loses_none_of_its_bodys_time() {
+        let (connection, start) = connection();
+        connection.bytes_were_read(b"P");
+        connection.begin_receiving(true);
+        assert_eq!(connection.sweep(after(start, 1), &LIMITS, Stage::Running), None);
+        connection.stand_in_line();
+        assert_eq!(connection.sweep(after(start, 3600), &LIMITS, Stage::Running), None);
+        connection.is_let_through();
+        assert_eq!(connection.sweep(after(start, 3601), &LIMITS, Stage::Running), None);
+        assert_eq!(connection.sweep(after(start, 3630), &LIMITS, Stage::Running), None);
+        assert!(!connection.body_has_expired());
+        assert!(connection.sweep(after(start, 3633), &LIMITS, Stage::Running).is_some());
     }
 
     #[test]

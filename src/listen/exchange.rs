@@ -1,6 +1,6 @@
 //! Requests under way on connections that carry one at a time, and where their state lies.
 //!
-//! The state of an exchange is larger than that of its connection, and most end in the turn in which they begin. Kept with its
+//! The state of an exchange is larger than that of its connection, and most end soon after they begin. Kept with its
 //! connection it would be in no cache when that connection's next request comes, as soon as there are some hundred connections,
 //! and would lie idle with it. So it lies where the exchange that ended last has lain.
 

@@ -170,15 +170,10 @@ where
         let (mut request, place) = Request::new(request, Rc::clone(&connection), &thread.clients);
         let thread = Rc::clone(&thread);
         async move {
-            let _place = place;
             thread.turns.wait(&connection).await;
             connection.begin_in_this_turn();
             let (mut answer, ready_at) = thread.answerer.answer(&mut request).await;
-            // Answers that had to be waited for come together anyway.
-            if connection.began_in_this_turn() {
-                thread.turns.gather().await;
-            }
-            drop(request);
+            drop((request, place));
             if connection.end_is_doubtful() {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
@@ -186,6 +181,10 @@ where
                 // The body is dropped by now. In its next turn hyper skips what is left of it, if that is there, or else adds
                 // `Connection: close` to this answer.
                 tokio::task::yield_now().await;
+            }
+            // Answers that had to be waited for come together anyway.
+            if connection.began_in_this_turn() {
+                thread.turns.gather().await;
             }
             connection.end_turn();
             connection.begin_writing(ready_at);

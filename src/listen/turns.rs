@@ -93,7 +93,7 @@ impl Turns {
     }
 }
 
-/// Lets all go first that are ready, without a look at the sockets.
+/// Lets all go first that are ready, without a wait for the sockets to be looked at.
 pub(crate) async fn go_behind() {
     let mut is_behind = false;
     poll_fn(|cx| {

@@ -219,6 +219,18 @@ impl Gateway {
         assert!(sent.success());
     }
 
+    /// Stops it where it is, until it is told to go on (`CONT`). Its threads run on for a moment after the signal was sent.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+        let tasks = format!("/proc/{}/task", self.id());
+        wait_until("all its threads have stopped", || {
+            std::fs::read_dir(&tasks).unwrap().all(|task| {
+                let stat = std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap();
+                stat.rsplit(')').next().is_some_and(|state| state.starts_with(" T"))
+            })
+        });
+    }
+
     /// The number of its process.
     pub fn id(&self) -> u32 {
         self.child.id()

@@ -17,7 +17,7 @@ fn new_connections_do_not_wait_until_old_ones_have_nothing_more_to_ask() {
     }
 
     // Without the gateway at work all of it is there when its next turn begins.
-    gateway.signal("STOP");
+    gateway.freeze();
     let one = request("POST", "/hooks/s", &[], b"{}");
     old.iter_mut().for_each(|client| client.send(&one.repeat(REQUESTS)));
     let mut new: Vec<Client> = (0..64).map(|_| gateway.client()).collect();

@@ -20,7 +20,7 @@ fn who_asks_much_at_once_is_answered_once_and_then_after_the_others() {
         }
 
         // Without the gateway at work all of it is there when its next turn begins.
-        gateway.signal("STOP");
+        gateway.freeze();
         let one = request("POST", "/hooks/s", &[], b"{}");
         greedy.send(&one.repeat(AT_ONCE));
         others.iter_mut().for_each(|client| client.send(&one));
