@@ -16,6 +16,7 @@ use super::limits::Limits;
 use super::phase::{Expired, Phase, Verdict};
 use super::stage::Stage;
 use super::streams::Streams;
+use super::turns::Turn;
 
 /// The state of one connection, shared by its stream, its requests and the sweep of its thread.
 #[derive(Debug)]
@@ -29,11 +30,8 @@ pub(crate) struct Connection {
     request_is_whole: Cell<bool>,
     /// Whether the client and hyper may see the current request's end in different places.
     end_is_doubtful: Cell<bool>,
-    /// Whether it has answered a request since its task was last polled.
-    had_its_turn: Cell<bool>,
-    stands_in_line: Cell<bool>,
-    /// Whether the current request has begun since its task was last polled.
-    began_in_this_turn: Cell<bool>,
+    /// Where it is among the others of its thread.
+    pub(super) turn: Turn,
     waker: RefCell<Option<Waker>>,
     /// Of the client, as the system or a PROXY header says.
     address: Cell<IpAddr>,
@@ -54,9 +52,7 @@ impl Connection {
             head_started: Cell::new(now),
             request_is_whole: Cell::new(true),
             end_is_doubtful: Cell::new(false),
-            had_its_turn: Cell::new(false),
-            stands_in_line: Cell::new(false),
-            began_in_this_turn: Cell::new(false),
+            turn: Turn::default(),
             waker: RefCell::new(None),
             address: Cell::new(peer.ip().to_canonical()),
             client_names: OnceCell::new(),
@@ -114,45 +110,6 @@ impl Connection {
 
     pub(super) fn end_is_doubtful(&self) -> bool {
         self.end_is_doubtful.get()
-    }
-
-    /// Its task is polled, behind those of others that were ready before it.
-    pub(super) fn begin_turn(&self) {
-        self.had_its_turn.set(false);
-        self.began_in_this_turn.set(false);
-    }
-
-    /// A request of it is about to be judged.
-    pub(super) fn begin_in_this_turn(&self) {
-        self.began_in_this_turn.set(true);
-    }
-
-    pub(super) fn began_in_this_turn(&self) -> bool {
-        self.began_in_this_turn.get()
-    }
-
-    /// A request of it is answered.
-    pub(super) fn end_turn(&self) {
-        self.had_its_turn.set(true);
-    }
-
-    pub(super) fn had_its_turn(&self) -> bool {
-        self.had_its_turn.get()
-    }
-
-    /// Its next request waits for others.
-    pub(super) fn stand_in_line(&self) {
-        self.stands_in_line.set(true);
-    }
-
-    pub(super) fn stands_in_line(&self) -> bool {
-        self.stands_in_line.get()
-    }
-
-    /// It is its turn again.
-    pub(super) fn is_let_through(&self) {
-        self.stands_in_line.set(false);
-        self.wake();
     }
 
     /// The head is complete.
@@ -272,7 +229,7 @@ impl Connection {
             Phase::Waiting { served: true } if closing || elapsed > limits.idle => (Verdict::Retired, Expired::Idle),
             Phase::Handshake | Phase::Head if elapsed > limits.head => (Verdict::Closed, Expired::Head),
             // Its time has not begun.
-            Phase::Receiving { .. } if self.stands_in_line() => {
+            Phase::Receiving { .. } if self.turn.stands_in_line() => {
                 self.phase.set(Phase::Receiving { seen: false });
                 return None;
             }
@@ -319,7 +276,7 @@ impl Connection {
         self.wake();
     }
 
-    fn wake(&self) {
+    pub(super) fn wake(&self) {
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
         }
@@ -428,9 +385,9 @@ mod tests {
         connection.bytes_were_read(b"P");
         connection.begin_receiving(true);
         assert_eq!(connection.sweep(after(start, 1), &LIMITS, Stage::Running), None);
-        connection.stand_in_line();
+        connection.turn.stand_in_line();
         assert_eq!(connection.sweep(after(start, 3600), &LIMITS, Stage::Running), None);
-        connection.is_let_through();
+        connection.turn.leave_line();
         assert_eq!(connection.sweep(after(start, 3601), &LIMITS, Stage::Running), None);
         assert_eq!(connection.sweep(after(start, 3630), &LIMITS, Stage::Running), None);
         assert!(!connection.body_has_expired());

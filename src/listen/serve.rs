@@ -151,7 +151,7 @@ where
             .serve_connection(io, service)
     );
     let served = poll_fn(|cx| {
-        connection.begin_turn();
+        connection.turn.begin();
         served.as_mut().poll(cx)
     })
     .await;
@@ -171,7 +171,7 @@ where
         let thread = Rc::clone(&thread);
         async move {
             thread.turns.wait(&connection).await;
-            connection.begin_in_this_turn();
+            connection.turn.begin_request();
             let (mut answer, ready_at) = thread.answerer.answer(&mut request).await;
             drop((request, place));
             if connection.end_is_doubtful() {
@@ -183,10 +183,10 @@ where
                 tokio::task::yield_now().await;
             }
             // Answers that had to be waited for come together anyway.
-            if connection.began_in_this_turn() {
+            if connection.turn.is_of_request() {
                 thread.turns.gather().await;
             }
-            connection.end_turn();
+            connection.turn.end();
             connection.begin_writing(ready_at);
             Ok(answer)
         }

@@ -30,6 +30,52 @@ pub(super) struct Turns {
     alone: Cell<usize>,
 }
 
+/// Where a connection is among the others of its thread.
+#[derive(Debug, Default)]
+pub(super) struct Turn {
+    /// It has answered a request since its task was last polled.
+    is_had: Cell<bool>,
+    stands_in_line: Cell<bool>,
+    /// The current request has begun since then.
+    is_of_request: Cell<bool>,
+}
+
+impl Turn {
+    /// Its task is polled, behind those of others that were ready before it.
+    pub(super) fn begin(&self) {
+        self.is_had.set(false);
+        self.is_of_request.set(false);
+    }
+
+    /// A request is about to be judged.
+    pub(super) fn begin_request(&self) {
+        self.is_of_request.set(true);
+    }
+
+    /// Whether the current request has begun in this turn.
+    pub(super) fn is_of_request(&self) -> bool {
+        self.is_of_request.get()
+    }
+
+    /// A request is answered.
+    pub(super) fn end(&self) {
+        self.is_had.set(true);
+    }
+
+    /// The next request waits for those of others.
+    pub(super) fn stand_in_line(&self) {
+        self.stands_in_line.set(true);
+    }
+
+    pub(super) fn stands_in_line(&self) -> bool {
+        self.stands_in_line.get()
+    }
+
+    pub(super) fn leave_line(&self) {
+        self.stands_in_line.set(false);
+    }
+}
+
 /// A round of answers, which is over when the first of them is written or given up.
 struct Round<'turns>(&'turns Turns);
 
@@ -51,14 +97,14 @@ const UNGATHERED: usize = 15;
 impl Turns {
     /// Waits until the request that begins on `connection` may be answered.
     pub(super) async fn wait(&self, connection: &Rc<Connection>) {
-        if !connection.had_its_turn() {
+        if !connection.turn.is_had.get() {
             return;
         }
-        connection.stand_in_line();
+        connection.turn.stand_in_line();
         self.line.borrow_mut().push_back(Rc::clone(connection));
         self.signal.notify_one();
         poll_fn(|cx| {
-            if connection.stands_in_line() {
+            if connection.turn.stands_in_line() {
                 connection.wake_me(cx);
                 return Poll::Pending;
             }
@@ -82,7 +128,8 @@ impl Turns {
         loop {
             for _ in 0..LET_THROUGH {
                 let Some(connection) = self.line.borrow_mut().pop_front() else { break };
-                connection.is_let_through();
+                connection.turn.leave_line();
+                connection.wake();
             }
             if self.line.borrow().is_empty() {
                 self.signal.notified().await;
@@ -128,7 +175,7 @@ mod tests {
                 spawn_local(async move {
                     let connection = Rc::new(Connection::new(([127, 0, 0, 1], 1).into(), std::time::Instant::now()));
                     turns.wait(&connection).await;
-                    connection.end_turn();
+                    connection.turn.end();
                     turns.wait(&connection).await;
                     through.set(through.get() + 1);
                 });
@@ -148,8 +195,8 @@ mod tests {
         let connection = Rc::new(Connection::new(([127, 0, 0, 1], 1).into(), std::time::Instant::now()));
         let turns = Turns::default();
         turns.wait(&connection).await;
-        connection.end_turn();
-        connection.begin_turn();
+        connection.turn.end();
+        connection.turn.begin();
         turns.wait(&connection).await;
         assert!(turns.line.borrow().is_empty());
     }
