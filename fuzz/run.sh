@@ -3,7 +3,7 @@
 #
 #   fuzz/run.sh SECONDS [TARGET …]
 #
-# SECONDS are of CPU, for each target; all targets if none is named. Corpora that grow are kept in $CORPUS (fuzz/grown unless said otherwise), so that a later
+# SECONDS are of CPU, for each target; all targets if none is named. Corpora that grow are kept in $CORPUS (grown, in this folder, unless said otherwise), so that a later
 # run goes on where this one ended. Needs a compiler of the night and `cargo install cargo-fuzz`. With the lowest priority; Ctrl-C ends it.
 # Exits 0 only if nothing was found.
 set -euo pipefail
@@ -15,7 +15,7 @@ TARGETS=("$@")
 [ ${#TARGETS[@]} -gt 0 ] || mapfile -t TARGETS < <(cd fuzz_targets && ls | sed 's/\.rs$//')
 CORPUS=${CORPUS:-grown}
 BUILT=${BUILT:-target}
-# Without sanitizers, which `unsafe_code` is denied for, and with debug assertions and overflow checks.
+# With debug assertions and overflow checks; without sanitizers, which would take several times as long over code that is safe nearly everywhere.
 cargo +nightly fuzz build -O -a -s none --target-dir "$BUILT"
 renice -n 19 $$ > /dev/null
 TIMEFORMAT='%U %S'

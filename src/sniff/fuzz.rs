@@ -279,7 +279,8 @@ fn at_once(data: &[u8], max: usize) -> Option<Vec<u8>> {
     all.truncate(state.total_out() as usize);
     let all = all.get(WINDOW..)?;
     let is_whole = status == flate2::Status::StreamEnd && state.total_in() == with_window.len() as u64;
-    let is_right = checksum.is_none_or(|checksum| checksum == adler32(all));
+    // Built for libFuzzer, miniz_oxide compares no checksums of zlib. Ordinary tests, which feed this too, see that it does.
+    let is_right = checksum.is_none_or(|checksum| cfg!(fuzzing) || checksum == adler32(all));
     (is_whole && is_right && all.len() <= max).then(|| all.to_vec())
 }
 
