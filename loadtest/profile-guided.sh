@@ -8,6 +8,7 @@
 # $LLVM_PROFDATA) and target/release/loadtest (or $LOADTEST).
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source loadtest/started.sh
 OUTPUT=${1:-target/profiled/hookgate}
 LOADTEST=${LOADTEST:-target/release/loadtest}
 PORT=18680 PROCESSOR=18682
@@ -28,11 +29,7 @@ mkdir -p target/profiled "$(dirname "$OUTPUT")"
 BASE=$(mktemp -d "$PWD/target/profiled/.training-XXXXXX")
 cleanup() {
   trap - EXIT
-  # Those started here, and no others.
-  for pid in $(jobs -p); do
-    kill "$pid" 2>/dev/null || true
-  done
-  wait || true
+  end_started
   rm -rf "$BASE"
 }
 trap cleanup EXIT
@@ -72,23 +69,12 @@ from = { source = "durable" }
 to = { http = "http://127.0.0.1:$PROCESSOR/" }
 TOML
 
-# Waits until something listens at a port, which the process is to do.
-until_open() {
-  for _ in $(seq 600); do
-    if (exec 3<> "/dev/tcp/127.0.0.1/$1") 2>/dev/null; then return; fi
-    kill -0 "$2" 2>/dev/null || break
-    sleep 0.05
-  done
-  cat "$BASE/log" >&2
-  exit 1
-}
-
 echo "2/3: events for it to count" >&2
 $LOADTEST processor --listen "127.0.0.1:$PROCESSOR" > "$BASE/log" 2>&1 &
-until_open $PROCESSOR $!
+until_open $PROCESSOR $! || { cat "$BASE/log" >&2; exit 1; }
 LLVM_PROFILE_FILE="$BASE/counts/%m.profraw" "target/profiled/counting/$HOST/release/hookgate" run --config "$BASE/hookgate.toml" >> "$BASE/log" 2>&1 &
 GATEWAY=$!
-until_open $PORT $GATEWAY
+until_open $PORT $GATEWAY || { cat "$BASE/log" >&2; exit 1; }
 for source in memory durable; do
   for size in small medium large; do
     echo "     $source, $size" >&2

@@ -9,6 +9,7 @@
 # Exits 0 only if the gateway itself closed every connection of the attackers and refused no event of the honest sender.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source loadtest/started.sh
 CONNECTIONS=${1:-4000}
 BASE=$(mktemp -d "${2:-.}/.slow-XXXXXX")
 ATTACKS=" ${*:3} "
@@ -20,12 +21,7 @@ ulimit -n "$(ulimit -Hn)"
 
 cleanup() {
   trap - EXIT
-  # Those started here, and no others.
-  for pid in $(jobs -p); do
-    pkill -P "$pid" 2>/dev/null || true
-    kill "$pid" 2>/dev/null || true
-  done
-  wait || true
+  end_started
   rm -rf "$BASE"
 }
 trap cleanup EXIT
@@ -67,13 +63,7 @@ TOML
 start() {
   $HOOKGATE run --config "$BASE/hookgate.toml" >> "$BASE/log" 2>&1 &
   GATEWAY=$!
-  for _ in $(seq 600); do
-    if (exec 3<> /dev/tcp/127.0.0.1/$PORT) 2>/dev/null; then return; fi
-    kill -0 "$GATEWAY" 2>/dev/null || break
-    sleep 0.05
-  done
-  tail -n 3 "$BASE/log" >&2
-  exit 1
+  until_open $PORT $GATEWAY || { tail -n 3 "$BASE/log" >&2; exit 1; }
 }
 stop() {
   kill -TERM "$GATEWAY"

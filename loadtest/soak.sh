@@ -9,6 +9,7 @@
 # nothing grew.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source loadtest/started.sh
 MINUTES=${1:-30}
 BASE=$(mktemp -d "${2:-.}/.soak-XXXXXX")
 BASE=$(cd "$BASE" && pwd)
@@ -31,12 +32,7 @@ if [ "$(id -u)" = 0 ]; then
 fi
 cleanup() {
   trap - EXIT
-  # Those started here, and no others.
-  for pid in $(jobs -p) ${GATEWAY:-}; do
-    pkill -P "$pid" 2>/dev/null || true
-    kill "$pid" 2>/dev/null || true
-  done
-  wait || true
+  end_started ${GATEWAY:-}
   umount "$BASE/disk" 2>/dev/null || true
   rm -rf "$BASE"
 }
@@ -76,13 +72,7 @@ $HOOKGATE check --config "$BASE/hookgate.toml" > /dev/null
 start() {
   $HOOKGATE run --config "$BASE/hookgate.toml" >> "$BASE/log" 2>&1 &
   GATEWAY=$!
-  for _ in $(seq 600); do
-    if (exec 3<> /dev/tcp/127.0.0.1/$PORT) 2>/dev/null; then return; fi
-    kill -0 "$GATEWAY" 2>/dev/null || break
-    sleep 0.05
-  done
-  surprise "it does not start: $(tail -n 3 "$BASE/log")"
-  exit 1
+  until_open $PORT $GATEWAY || { surprise "it does not start: $(tail -n 3 "$BASE/log")"; exit 1; }
 }
 start
 
