@@ -10,12 +10,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source loadtest/started.sh
+PORT=18580 ADMIN=18581
+are_free $PORT $ADMIN
 CONNECTIONS=${1:-4000}
 BASE=$(mktemp -d "${2:-.}/.slow-XXXXXX")
 ATTACKS=" ${*:3} "
 BASE=$(cd "$BASE" && pwd)
 HOOKGATE=${HOOKGATE:-target/release/hookgate} LOADTEST=${LOADTEST:-target/release/loadtest}
-PORT=18580 ADMIN=18581
 export HOOKGATE_ALLOW_ROOT=1
 ulimit -n "$(ulimit -Hn)"
 

@@ -10,11 +10,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source loadtest/started.sh
+PORT=18480 ADMIN=18481
+are_free $PORT $ADMIN 19481 19482
 MINUTES=${1:-30}
 BASE=$(mktemp -d "${2:-.}/.soak-XXXXXX")
 BASE=$(cd "$BASE" && pwd)
 HOOKGATE=${HOOKGATE:-target/release/hookgate} LOADTEST=${LOADTEST:-target/release/loadtest}
-PORT=18480 ADMIN=18481
 URL=http://127.0.0.1:$PORT/hooks/github
 END=$(($(date +%s) + MINUTES * 60))
 CALM=$((END - MINUTES * 20))
