@@ -6,13 +6,14 @@ use http::header::{AUTHORIZATION, HOST, ORIGIN};
 use http::{HeaderMap, HeaderValue};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 use crate::config::{AdminAddress, AdminConfig};
 
 /// What a request to the admin listener must show.
 pub(super) struct Access {
     /// The SHA-256 of the token. Digests are of one length, so that comparing them tells nothing of the token's.
-    token: Option<[u8; 32]>,
+    token: Option<Zeroizing<[u8; 32]>>,
     /// Names it may be asked by; `None` for a socket in the file system, which no web page reaches.
     hosts: Option<Vec<String>>,
 }
@@ -31,7 +32,7 @@ pub(super) enum Denied {
 impl Access {
     pub(super) fn new(config: &AdminConfig) -> Self {
         Self {
-            token: config.token.as_ref().map(|token| Sha256::digest(token.expose()).into()),
+            token: config.token.as_ref().map(|token| Zeroizing::new(Sha256::digest(token.expose()).into())),
             hosts: match &config.address {
                 AdminAddress::Tcp(_) => Some(config.hosts.clone()),
                 AdminAddress::Unix(_) => None,
@@ -52,7 +53,7 @@ impl Access {
             return if headers.contains_key(ORIGIN) { Err(Denied::Origin) } else { Ok(()) };
         };
         let given = headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-        let is_right = given.is_some_and(|given| Sha256::digest(given).as_slice().ct_eq(token).into());
+        let is_right = given.is_some_and(|given| Sha256::digest(given).as_slice().ct_eq(&**token).into());
         if is_right { Ok(()) } else { Err(Denied::Token) }
     }
 }

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
+use zeroize::Zeroizing;
 
 use super::AdmissionError;
 use super::keyring::Timed;
@@ -11,7 +12,7 @@ use crate::config::Secret;
 
 /// The SHA-256 digests of the texts that are accepted. Digests are all of one length, so comparing them tells nothing of the
 /// length of a secret; and the time it takes to hash depends on what was presented alone.
-pub(super) struct Accepted(Vec<Timed<[u8; 32]>>);
+pub(super) struct Accepted(Vec<Timed<Zeroizing<[u8; 32]>>>);
 
 impl Accepted {
     /// Accepts each of `secrets` with `before` in front of it.
@@ -23,7 +24,7 @@ impl Accepted {
             [] => Err(AdmissionError::EmptySecret { nth, of }),
             bytes => {
                 let digest = Sha256::new().chain_update(before).chain_update(bytes).finalize().into();
-                Ok(Timed::new(digest, secret))
+                Ok(Timed::new(Zeroizing::new(digest), secret))
             }
         };
         secrets.iter().zip(1..).map(digest).collect::<Result<_, _>>().map(Self)

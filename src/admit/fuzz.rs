@@ -94,6 +94,17 @@ pub(crate) fn admission(data: &[u8]) {
     super::fuzz_signed::only_what_is_signed_is_let_in(name, body);
 }
 
+/// Lines of a source in a configuration, an empty one, and a body.
+pub(crate) fn scheme(data: &[u8]) {
+    let Some((lines, body)) = described(data) else { return };
+    super::fuzz_signed::only_what_is_signed_as_described_is_let_in(lines, body);
+}
+
+pub(super) fn described(data: &[u8]) -> Option<(&str, &[u8])> {
+    let end = memchr::memmem::find(data, b"\n\n")?;
+    Some((std::str::from_utf8(data.get(..end)?).ok()?, data.get(end + 2..)?))
+}
+
 fn request(data: &[u8]) -> Option<(&[u8], Parts, &[u8])> {
     let (first, mut rest) = line(data)?;
     let space = memchr::memchr(b' ', first)?;

@@ -46,7 +46,9 @@ impl Senders {
     /// what is not proven yet, or strangers could keep an honest sender out.
     pub(crate) fn check(&self, sender: Sender<'_>) -> Result<(), Refusal> {
         let is_in = |networks: &[IpNet]| networks.iter().any(|network| network.contains(&sender.address));
-        if is_in(&self.deny) || !(self.allow.is_empty() || is_in(&self.allow)) {
+        // Whom no proxy names may be one who is denied.
+        let is_denied = is_in(&self.deny) || !self.deny.is_empty() && sender.address.is_unspecified();
+        if is_denied || !(self.allow.is_empty() || is_in(&self.allow)) {
             return Err(Refusal::AddressNotAllowed);
         }
         if self.address_rate.as_ref().is_some_and(|rate| !rate.take(sender.address, sender.at)) {
@@ -104,6 +106,12 @@ mod tests {
         }
         for not in ["192.0.2.66", "192.0.3.1", "2001:db9::1", "0.0.0.0"] {
             assert_eq!(senders.check(sender(not)), Err(Refusal::AddressNotAllowed), "{not}");
+        }
+        let some_are_denied = SendersConfig { deny: networks(&["192.0.2.66/32"]), ..SendersConfig::default() };
+        let senders = Senders::new(&some_are_denied, &Auth::default());
+        assert_eq!(senders.check(sender("192.0.2.1")), Ok(()));
+        for unknown in ["0.0.0.0", "::"] {
+            assert_eq!(senders.check(sender(unknown)), Err(Refusal::AddressNotAllowed), "{unknown}");
         }
     }
 

@@ -25,10 +25,15 @@ pub(super) struct Log {
     log_format: Format,
 }
 
+/// Libraries through which heads of requests and answers go, at the least important level at which they name none.
+const HEADS: [&str; 3] = ["h2=info", "hyper=info", "hyper_util=info"];
+
 impl Log {
     /// Starts logging for the rest of the process.
     pub(super) fn start(&self) -> anyhow::Result<()> {
         let filter = EnvFilter::try_new(&self.log).map_err(|error| anyhow::anyhow!("--log {}: {error}", self.log))?;
+        // These write heads as they come, whatever credentials are in them, at the levels below.
+        let filter = HEADS.iter().try_fold(filter, |filter, heads| anyhow::Ok(filter.add_directive(heads.parse()?)))?;
         let colour =
             std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let lines = tracing_subscriber::fmt()

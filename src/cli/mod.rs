@@ -68,6 +68,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 
 use self::output::PrintError;
+use self::privileges::NoDumps;
 use crate::config::{self, Config, Preset, Problems};
 
 /// A webhook gateway: proves the sender, answers in time, hands each event to its processor.
@@ -139,22 +140,9 @@ const EXIT_USAGE: u8 = 2;
 
 /// Parses the arguments of this process and does what they say.
 pub fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
-        Command::Run(run) => run.execute(),
-        Command::Check(check) => check.execute(),
-        Command::Init(init) => init.execute(),
-        Command::Send(send) => send.execute(),
-        Command::Presets(presets) => presets.execute(),
-        Command::Ranges(ranges) => ranges.execute(),
-        Command::Route(route) => route.execute(),
-        Command::Show(show) => show.execute(),
-        Command::Tail(tail) => tail.execute(),
-        Command::Replay(replay) => replay.execute(),
-        Command::Dead(dead) => dead.execute(),
-        Command::Quarantine(quarantine) => quarantine.execute(),
-        Command::Poll(poll) => poll.execute(),
-        Command::Journal(journal) => journal.execute(),
-    };
+    let command = Arguments::parse().command;
+    // Nearly every command reads a secret.
+    let result = NoDumps::begin().and_then(|dumps| command.execute(dumps));
     result.unwrap_or_else(|error| {
         if error.downcast_ref().is_some_and(PrintError::is_for_want_of_a_reader) {
             return ExitCode::SUCCESS;
@@ -162,6 +150,27 @@ pub fn main() -> ExitCode {
         output::say(format_args!("hookgate: {}", output::whole_story(&error)));
         if error.is::<Problems>() { ExitCode::from(EXIT_USAGE) } else { ExitCode::FAILURE }
     })
+}
+
+impl Command {
+    fn execute(self, dumps: NoDumps) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Run(run) => run.execute(dumps),
+            Self::Check(check) => check.execute(),
+            Self::Init(init) => init.execute(),
+            Self::Send(send) => send.execute(),
+            Self::Presets(presets) => presets.execute(),
+            Self::Ranges(ranges) => ranges.execute(),
+            Self::Route(route) => route.execute(),
+            Self::Show(show) => show.execute(),
+            Self::Tail(tail) => tail.execute(),
+            Self::Replay(replay) => replay.execute(),
+            Self::Dead(dead) => dead.execute(),
+            Self::Quarantine(quarantine) => quarantine.execute(),
+            Self::Poll(poll) => poll.execute(),
+            Self::Journal(journal) => journal.execute(),
+        }
+    }
 }
 
 impl ConfigFile {

@@ -1,8 +1,8 @@
 //! What the process gives up before it takes anything from strangers.
 //!
 //! ```text
-//! before the configuration is read   no core dumps: from here on there are secrets in memory
-//! after it                           not root, unless that is wanted; no_new_privs, which all threads inherit
+//! before anything is read             no core dumps, whatever the command: from here on there are secrets in memory
+//! after the configuration            not root, unless that is wanted; no_new_privs, which all threads inherit
 //! ```
 
 use anyhow::{Context, bail};

@@ -38,8 +38,7 @@ pub(super) struct Run {
 const EXIT_LOST: u8 = 3;
 
 impl Run {
-    pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
-        let dumps = NoDumps::begin()?;
+    pub(super) fn execute(self, dumps: NoDumps) -> anyhow::Result<ExitCode> {
         let config = self.file.load()?;
         self.privileges.give_up(config.process, dumps)?;
         self.log.start()?;

@@ -35,7 +35,7 @@ Examples:
   hookgate send --preset stripe --secret-env STRIPE_SECRET invoice.json http://127.0.0.1:8080/hooks/stripe
   hookgate send --preset slack --secret-env SLACK_SECRET --handshake https://hooks.example.com/hooks/slack
   hookgate send --preset github --secret-file secret --type issues payload.json https://hooks.example.com/hooks/github
-  echo '{\"a\":1}' | hookgate send --header 'X-Api-Key: k' - http://127.0.0.1:8080/hooks/erp"
+  echo '{\"a\":1}' | hookgate send --header @credentials - http://127.0.0.1:8080/hooks/erp"
 )]
 pub(super) struct Send {
     /// The provider whose signature and headers to send; without one, nothing is signed
@@ -68,8 +68,9 @@ pub(super) struct Send {
     /// The file that holds it
     #[arg(long, value_name = "FILE", requires = "handshake")]
     verify_token_file: Option<PathBuf>,
-    /// One more header; may be given several times
-    #[arg(short = 'H', long, value_name = "NAME: VALUE")]
+    /// One more header, or all in a file, a line each; may be given several times. Others of this machine can read arguments:
+    /// a credential belongs into a file
+    #[arg(short = 'H', long, value_name = "NAME: VALUE|@FILE")]
     header: Vec<String>,
     /// The payload; `-` is standard input
     #[arg(value_name = "PAYLOAD", required_unless_present = "handshake")]
@@ -148,13 +149,18 @@ impl Send {
     }
 
     fn headers(&self) -> anyhow::Result<Vec<(HeaderName, HeaderValue)>> {
-        let read = |header: &String| {
-            let (name, value) = header.split_once(':').with_context(|| format!("{header:?} is not NAME: VALUE"))?;
-            let name: HeaderName = name.trim().parse().with_context(|| format!("{name:?} is no header name"))?;
-            let value = value.trim().parse().with_context(|| format!("{name} has a value that no header can have"))?;
-            Ok((name, value))
-        };
-        self.header.iter().map(read).collect()
+        let mut headers = Vec::new();
+        for given in &self.header {
+            let Some(file) = given.strip_prefix('@') else {
+                headers.push(header(given).context("--header")?);
+                continue;
+            };
+            let lines = std::fs::read_to_string(file).with_context(|| format!("cannot read the headers in {file}"))?;
+            for (line, nth) in lines.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty()) {
+                headers.push(header(line).with_context(|| format!("line {nth} of {file}"))?);
+            }
+        }
+        Ok(headers)
     }
 
     fn read_payload(&self) -> anyhow::Result<Vec<u8>> {
@@ -167,6 +173,14 @@ impl Send {
         }
         Ok(body)
     }
+}
+
+/// What one header says. What is wrong with it is told without its value.
+fn header(text: &str) -> anyhow::Result<(HeaderName, HeaderValue)> {
+    let (name, value) = text.split_once(':').context("this is not NAME: VALUE")?;
+    let name: HeaderName = name.trim().parse().context("this is no header's name")?;
+    let value = value.trim().parse().with_context(|| format!("{name} has a value that no header can have"))?;
+    Ok((name, value))
 }
 
 /// What a variable or a file holds; `what` is what it is.

@@ -29,6 +29,11 @@ pub fn admission(data: &[u8]) {
     crate::admit::fuzz::admission(data);
 }
 
+/// A source whose scheme is described in the configuration, and a body that is signed for it.
+pub fn scheme(data: &[u8]) {
+    crate::admit::fuzz::scheme(data);
+}
+
 /// Requests on a connection of a gateway.
 pub fn requests(data: &[u8]) {
     requests::on_a_connection(data);

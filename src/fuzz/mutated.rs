@@ -83,6 +83,11 @@ fn admission() {
 }
 
 #[test]
+fn scheme() {
+    drive("scheme", super::scheme, &[]);
+}
+
+#[test]
 fn requests() {
     drive("requests", super::requests, &[]);
 }

@@ -2,7 +2,7 @@
 //! rooms know nothing of each other.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::config::{Ack, Config};
 use crate::event::{Event, Sequence};
@@ -25,6 +25,7 @@ pub(super) fn open(config: &Config) -> Result<Option<(Arc<Journal>, Recovered)>,
         retain_size: Some(config.journal.retain.size),
         segment_size: config.journal.segment_size,
         id_windows: id_windows(config),
+        shortest_deadline: shortest_deadline(config),
         ..Settings::new(dir)
     };
     let (journal, recovered) = Journal::open(&settings)?;
@@ -38,6 +39,11 @@ fn id_windows(config: &Config) -> Vec<IdWindow> {
     let windows = sources.chain(config.polls.iter().map(|poll| poll.duplicates));
     let named = config.origins().zip(windows);
     named.map(|(name, window)| IdWindow { source: name.into(), ids: window.ids, age: window.age }).collect()
+}
+
+fn shortest_deadline(config: &Config) -> Duration {
+    let durable = config.sources.iter().filter(|source| source.ack == Ack::Durable);
+    durable.map(|source| source.deadline).min().unwrap_or(Duration::MAX)
 }
 
 fn report(recovered: &Recovered) {

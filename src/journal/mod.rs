@@ -39,6 +39,8 @@ mod parked;
 
 mod parking;
 
+mod queue;
+
 mod reader;
 
 mod receipt;
@@ -126,6 +128,8 @@ pub(crate) struct Settings {
     pub(crate) queue_bytes: usize,
     /// One for each source, in the order of the configuration.
     pub(crate) id_windows: Vec<IdWindow>,
+    /// The shortest time in which one of them must be answered.
+    pub(crate) shortest_deadline: Duration,
 }
 
 impl Settings {
@@ -141,6 +145,7 @@ impl Settings {
             queue_events: 65_536,
             queue_bytes: 256 << 20,
             id_windows: Vec::new(),
+            shortest_deadline: Duration::MAX,
         }
     }
 }

@@ -114,7 +114,7 @@ impl Entrance {
     /// looked up there. The receipt resolves by `deadline`, as [`Entrance::sweep`] sees it.
     pub(crate) fn submit(&self, event: Event, source: usize, deadline: Instant, dedupe: bool) -> Receipt {
         let bytes = super::record::event_length(&event);
-        if let Err(refusal) = self.shared.admit(bytes, event.received_at(), deadline) {
+        if let Err(refusal) = self.shared.admit(source, bytes, event.received_at(), deadline) {
             return Receipt(Held::Ready(Some(Outcome::Refused(refusal))));
         }
         let (ticket, state) = self.slots.borrow_mut().occupy(self.index, deadline);

@@ -13,6 +13,7 @@ use super::id_hash::{IdHash, IdKey};
 use super::ids::{IdWindow, Seen};
 use super::mutex::locked;
 use super::parked::{Open, ParkOutcome, Parked};
+use super::queue::Queue;
 use super::receipt::{Completions, Submission};
 use super::record::RouteProgress;
 use super::ring::{Item, Ring};
@@ -48,8 +49,9 @@ pub(crate) type Wake = Arc<dyn Fn() + Send + Sync>;
 /// The shared state of a journal.
 pub(super) struct Shared {
     orders: Sender<Order>,
-    queued_bytes: AtomicUsize,
-    queue_bytes_max: usize,
+    queue: Queue,
+    /// The shortest deadline of all sources: nobody's queue may be longer than others can wait for.
+    shortest_deadline: Duration,
     /// Full, failed or neither, as [`Shared::set_gate`] encodes it.
     gate: AtomicU8,
     pub(super) control: Mutex<Control>,
@@ -100,7 +102,8 @@ pub(super) const ID_TIME_AT_EPOCH: Duration = Duration::from_secs(1000 * 24 * 36
 /// What [`Shared::new`] needs to know.
 pub(super) struct Parts {
     pub(super) orders: Sender<Order>,
-    pub(super) queue_bytes_max: usize,
+    pub(super) queue: Queue,
+    pub(super) shortest_deadline: Duration,
     pub(super) catalog: Catalog,
     pub(super) ring: Ring,
     pub(super) open: Open,
@@ -115,8 +118,8 @@ impl Shared {
     pub(super) fn new(parts: Parts) -> Self {
         Self {
             orders: parts.orders,
-            queued_bytes: AtomicUsize::new(0),
-            queue_bytes_max: parts.queue_bytes_max,
+            queue: parts.queue,
+            shortest_deadline: parts.shortest_deadline,
             gate: AtomicU8::new(0),
             control: Mutex::default(),
             entrances: Mutex::default(),
@@ -136,22 +139,23 @@ impl Shared {
     }
 
     /// Io thread: whether an event of so many bytes may be handed over now, to be safe by `deadline`.
-    pub(super) fn admit(&self, bytes: usize, now: Instant, deadline: Instant) -> Result<(), Refusal> {
+    pub(super) fn admit(&self, source: usize, bytes: usize, now: Instant, deadline: Instant) -> Result<(), Refusal> {
         if let Some(refusal) = self.gate() {
             return Err(refusal);
         }
-        let queued = self.queued_bytes.load(Ordering::Relaxed);
-        // One event is always taken, however large: the memory budget has let it in.
-        let has_room = queued == 0 || queued + bytes <= self.queue_bytes_max;
-        if has_room && self.pace.is_in_time(queued, now, deadline) { Ok(()) } else { Err(Refusal::JournalBehind) }
+        let of_all = |queued| self.pace.is_in_time(queued, now, deadline);
+        let soonest = now.checked_add(self.shortest_deadline).map_or(deadline, |soonest| soonest.min(deadline));
+        let of_its_own = |queued| self.pace.is_in_time(queued, now, soonest);
+        let has_room = self.queue.has_room(source, bytes, of_all, of_its_own);
+        if has_room { Ok(()) } else { Err(Refusal::JournalBehind) }
     }
 
     /// Io thread: hands an event over.
     pub(super) fn send(&self, submission: Submission) -> Result<(), Refusal> {
-        let bytes = submission.bytes;
-        self.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let (source, bytes) = (submission.source, submission.bytes);
+        self.queue.enter(source, bytes);
         self.orders.try_send(Order::Submit(submission)).map_err(|error| {
-            self.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            self.queue.leave(source, bytes);
             match error {
                 TrySendError::Full(_) => Refusal::JournalBehind,
                 TrySendError::Disconnected(_) => Refusal::JournalFailed,
@@ -165,13 +169,13 @@ impl Shared {
     }
 
     /// Journal thread: a submission has left the queue.
-    pub(super) fn left_queue(&self, bytes: usize) {
-        self.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    pub(super) fn left_queue(&self, source: usize, bytes: usize) {
+        self.queue.leave(source, bytes);
     }
 
     /// Events and bytes that wait.
     pub(super) fn queue(&self) -> (usize, usize) {
-        (self.orders.len(), self.queued_bytes.load(Ordering::Relaxed))
+        (self.orders.len(), self.queue.bytes())
     }
 
     /// Leaves something for the journal thread.

@@ -11,6 +11,7 @@ use super::error::JournalError;
 use super::ids::Ids;
 use super::layout::SEGMENTS;
 use super::lock::DirLock;
+use super::queue::Queue;
 use super::recovery::{Recovered, recover};
 use super::retain::Retain;
 use super::ring::Ring;
@@ -60,7 +61,8 @@ pub(super) fn prepare(
     let (order_sender, orders) = bounded(settings.queue_events);
     let shared = Arc::new(Shared::new(shared::Parts {
         orders: order_sender,
-        queue_bytes_max: settings.queue_bytes,
+        queue: Queue::new(settings.queue_bytes, settings.queue_events, settings.id_windows.len()),
+        shortest_deadline: settings.shortest_deadline,
         catalog: Catalog::new(found.kept),
         ring: Ring::new(settings.ring_bytes),
         open: found.open,

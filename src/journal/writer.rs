@@ -142,7 +142,7 @@ impl Writer {
 
     /// Takes an event into the batch, or answers it at once.
     pub(super) fn take(&mut self, submission: Submission) {
-        self.shared.left_queue(submission.bytes);
+        self.shared.left_queue(submission.source, submission.bytes);
         let Submission { event, source, id, dedupe, ticket, state, .. } = submission;
         if !state.take() {
             // The io thread has refused it. The slot is free only now.

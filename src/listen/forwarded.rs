@@ -1,7 +1,7 @@
 //! The address that a request comes from, told by the proxies it came through.
 //!
 //! Each proxy adds whom it was asked by on the right. Read from there, the first that is no trusted proxy is the client;
-//! what stands to its left, anybody may have written.
+//! what stands to its left, anybody may have written, also so that nobody can read it.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -18,10 +18,10 @@ pub(super) struct Proxies {
     header: ForwardedHeader,
 }
 
-/// From a header's value, all that it names, `None` for one that cannot be read.
-type Hops = fn(&str) -> Vec<Option<IpAddr>>;
+/// From a header's value, all that it names, the last first, `None` for one that cannot be read.
+type Hops = fn(&[u8]) -> Vec<Option<IpAddr>>;
 
-/// Whoever a proxy cannot or does not want to name. It is in no list of addresses that may send.
+/// Whoever a proxy cannot or does not want to name. It may not send where only some may, nor where some may not.
 pub(super) const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -44,8 +44,7 @@ impl Proxies {
         };
         let mut client = proxy;
         for value in headers.get_all(name).iter().rev() {
-            let hops = value.to_str().map_or(vec![None], hops);
-            for hop in hops.into_iter().rev() {
+            for hop in hops(value.as_bytes()) {
                 let Some(address) = hop else { return UNKNOWN };
                 client = address;
                 if !self.trusts(client) {
@@ -58,17 +57,16 @@ impl Proxies {
 }
 
 /// `203.0.113.7, 10.0.0.1`
-fn listed(value: &str) -> Vec<Option<IpAddr>> {
-    value.split(',').map(node).collect()
+fn listed(value: &[u8]) -> Vec<Option<IpAddr>> {
+    value.rsplit(|&byte| byte == b',').map(|hop| node(std::str::from_utf8(hop).ok()?)).collect()
 }
 
-/// `for=203.0.113.7;proto=https, for="[2001:db8::1]:4711"`. A quoted text may contain both separators: an element whose quotes
-/// do not end makes all of them doubtful.
-fn elements(value: &str) -> Vec<Option<IpAddr>> {
-    let Some(elements) = split_unquoted(value, ',') else { return vec![None] };
-    elements.into_iter().map(forwarded_for).collect()
+/// `for=203.0.113.7;proto=https, for="[2001:db8::1]:4711"`
+fn elements(value: &[u8]) -> Vec<Option<IpAddr>> {
+    rsplit_unquoted(value, b',').into_iter().map(|element| forwarded_for(std::str::from_utf8(element).ok()?)).collect()
 }
 
+/// A quoted text may contain both separators: an element whose quotes do not end is doubtful.
 fn forwarded_for(element: &str) -> Option<IpAddr> {
     let pairs = split_unquoted(element, ';')?;
     let mut named = pairs.iter().filter_map(|pair| {
@@ -78,6 +76,28 @@ fn forwarded_for(element: &str) -> Option<IpAddr> {
     let first = named.next()?;
     // Twice would mean that one of the two is not the proxy's.
     if named.next().is_some() { None } else { node(first) }
+}
+
+/// The parts from the right, so that a quote that somebody began on the left and did not end takes in nothing of theirs.
+fn rsplit_unquoted(text: &[u8], separator: u8) -> Vec<&[u8]> {
+    let (mut parts, mut rest, mut quoted) = (Vec::new(), text, false);
+    for (at, &byte) in text.iter().enumerate().rev() {
+        if byte == b'"' && !(quoted && is_escaped(text, at)) {
+            quoted = !quoted;
+        } else if byte == separator && !quoted {
+            let (before, part) = rest.split_at(at);
+            parts.push(part.get(1..).unwrap_or_default());
+            rest = before;
+        }
+    }
+    parts.push(rest);
+    parts
+}
+
+/// Whether an odd number of backslashes stands before it.
+fn is_escaped(text: &[u8], at: usize) -> bool {
+    let before = text.iter().take(at).rev();
+    before.take_while(|&&byte| byte == b'\\').count() % 2 == 1
 }
 
 fn split_unquoted(text: &str, separator: char) -> Option<Vec<&str>> {
@@ -131,6 +151,7 @@ mod tests {
         assert_eq!(client(&["203.0.113.7:4711, [2001:db8:1::9]:443"]), "203.0.113.7");
         assert_eq!(client(&["::ffff:203.0.113.7"]), "203.0.113.7");
         assert_eq!(client(&["10.3.3.3"]), "10.3.3.3");
+        assert_eq!(client(&["\u{ff}, 203.0.113.7"]), "203.0.113.7", "nor does it matter what it is");
         for unreadable in ["unknown", "", "192.0.2.1, ", "192.0.2.1, nonsense", "\u{ff}"] {
             assert_eq!(client(&[unreadable]), UNKNOWN.to_string(), "{unreadable}");
         }
@@ -143,7 +164,18 @@ mod tests {
         assert_eq!(client("For=\"[2001:db8::7]:4711\", for=10.2.2.2"), "2001:db8::7");
         assert_eq!(client("for=192.0.2.1;host=\"a, for=192.0.2.2\", for=203.0.113.7"), "203.0.113.7");
         assert_eq!(client("for=10.1.1.1;host=\"a, for=192.0.2.2\""), "10.1.1.1", "what is quoted is no element");
-        for doubtful in ["for=_hidden", "for=\"", "x=\", for=203.0.113.7", "for=1.2.3.4;for=5.6.7.8", "proto=https"] {
+        assert_eq!(
+            client("for=10.1.1.1;host=\"a\\\", for=192.0.2.2\""),
+            "10.1.1.1",
+            "nor what is behind a quote in it"
+        );
+        for unreadable in ["x=\"", "\u{ff}\"", "for=\"192.0.2.1\\\"", "\"\\\\\"\""] {
+            assert_eq!(client(&format!("{unreadable}, for=203.0.113.7")), "203.0.113.7", "{unreadable}");
+        }
+        let begun = "for=192.0.2.1;host=\"a, for=10.1.1.1";
+        for doubtful in
+            ["for=_hidden", "for=\"", begun, "for=1.2.3.4;for=5.6.7.8", "proto=https", "for=1.2.3.4;host=\"a\\\""]
+        {
             assert_eq!(client(doubtful), UNKNOWN.to_string(), "{doubtful}");
         }
     }

@@ -321,6 +321,13 @@ fn send_without_a_preset_posts_what_it_is_told_and_says_when_nobody_listens() {
     let key = format!("X-Key: {SECRET}");
     assert_eq!(hookgate(gateway.dir(), &["send", "--header", &key, "payload.json", &url]).code, Some(0));
     assert_eq!(hookgate(gateway.dir(), &["send", "payload.json", &url]).code, Some(1));
+    // What others of the machine must not see among the arguments.
+    std::fs::write(gateway.dir().join("credentials"), format!("Accept: */*\n\n{key}\n")).unwrap();
+    assert_eq!(hookgate(gateway.dir(), &["send", "-H", "@credentials", "payload.json", &url]).code, Some(0));
+    std::fs::write(gateway.dir().join("credentials"), format!("Accept: */*\n{SECRET}\n")).unwrap();
+    let wrong = hookgate(gateway.dir(), &["send", "-H", "@credentials", "payload.json", &url]);
+    assert!(wrong.code == Some(1) && wrong.err.contains("line 2 of credentials"), "{}", wrong.err);
+    assert!(!wrong.err.contains(SECRET), "{}", wrong.err);
 
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nobody = hookgate(gateway.dir(), &["send", "payload.json", &format!("http://{closed}/x?token=hidden")]);

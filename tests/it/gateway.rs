@@ -118,14 +118,18 @@ impl Gateway {
             .env("HOOKGATE_ALLOW_ROOT", "1")
             .current_dir(dir.path())
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let log = Log::default();
-        let stderr = child.stderr.take().unwrap();
-        let collecting = log.clone();
-        thread::spawn(move || collecting.collect(stderr));
+        let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let (printed, logged) = (log.clone(), log.clone());
+        thread::spawn(move || printed.collect(stdout));
+        thread::spawn(move || {
+            logged.collect(stderr);
+            logged.end();
+        });
         let address = |after: &str| -> Option<SocketAddr> {
             let line = log.wait_for_line(after)?;
             if line.contains("unix:") {
@@ -333,11 +337,14 @@ impl Drop for Gateway {
 }
 
 impl Log {
-    fn collect(&self, stderr: impl Read) {
-        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+    fn collect(&self, from: impl Read) {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
             self.0.0.lock().unwrap().all.push(line);
             self.0.1.notify_all();
         }
+    }
+
+    fn end(&self) {
         self.0.0.lock().unwrap().ended = true;
         self.0.1.notify_all();
     }

@@ -1,7 +1,9 @@
 //! What the process is not, and does not leave behind.
 
+use std::process::{Command, Stdio};
+
 use crate::commands::{command, dir_with, end};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, wait_until};
 
 const CONFIG: &str = r#"
 [[source]]
@@ -14,8 +16,7 @@ ack = "memory"
 const WITH_DUMPS: [&str; 4] = ["sh", "-c", "ulimit -Sc \"$(ulimit -Hc)\"; exec \"$@\"", "sh"];
 
 /// The soft and the hard limit on core dumps.
-fn core_limits(gateway: &Gateway) -> [String; 2] {
-    let limits = gateway.proc("limits");
+fn core_limits(limits: &str) -> [String; 2] {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
     let mut words = line.split_whitespace().map(str::to_owned);
     [words.next().unwrap(), words.next().unwrap()]
@@ -32,10 +33,23 @@ fn no_thread_can_gain_privileges() {
 #[test]
 fn it_leaves_no_core_dump_unless_that_is_wanted() {
     let gateway = Gateway::start_under(&WITH_DUMPS, "", CONFIG);
-    assert_eq!(core_limits(&gateway)[0], "0");
+    assert_eq!(core_limits(&gateway.proc("limits"))[0], "0");
     let gateway = Gateway::start_under(&WITH_DUMPS, "", &format!("{CONFIG}[process]\ncore_dumps = true\n"));
-    let [soft, hard] = core_limits(&gateway);
+    let [soft, hard] = core_limits(&gateway.proc("limits"));
     assert_eq!(soft, hard, "as far as it was allowed");
+}
+
+#[test]
+fn no_command_leaves_a_core_dump() {
+    let [shell, rest @ ..] = WITH_DUMPS;
+    let mut sending = Command::new(shell);
+    sending.args(rest).args([env!("CARGO_BIN_EXE_hookgate"), "send", "-", "http://127.0.0.1:1/"]);
+    let mut sending = sending.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let of = |file| std::fs::read_to_string(format!("/proc/{}/{file}", sending.id())).unwrap_or_default();
+    // It waits for its payload.
+    wait_until("the command without dumps", || of("comm").trim() == "hookgate" && core_limits(&of("limits"))[0] == "0");
+    drop(sending.stdin.take());
+    assert_eq!(sending.wait().unwrap().code(), Some(1), "nobody listens there");
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! A hunt: every command and every way to fail, with marked secrets, and then a look for them in all that came out, as they
 //! are and as hexadecimal, base64 and URL encoding would have them.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::process::Stdio;
 use std::thread;
 
 use data_encoding::{BASE64, BASE64URL, HEXLOWER, HEXUPPER};
@@ -202,11 +204,29 @@ fn knock(gateway: &Gateway, haul: &mut Haul) {
 /// What the running gateway says to those with and without the token.
 fn ask_admin(gateway: &Gateway, haul: &mut Haul) {
     let right = format!("Bearer {}", secret("admin"));
-    for path in ["/healthz", "/readyz", "/metrics", "/routes", "/events?id=nope", "/nothing"] {
+    for path in ["/healthz", "/readyz", "/metrics", "/routes", "/events?id=nope", "/nothing", "/polls", "/quarantine"] {
         for authorization in [&right, &format!("{right}x")] {
             let answer = Client::connect(gateway.admin).request("GET", path, &[("Authorization", authorization)], b"");
             haul.take(format!("admin {path}"), format!("{:?}{}", answer.headers, answer.text()));
         }
+    }
+}
+
+/// What follows the events as they come.
+fn follow(gateway: &Gateway, dir: &Path, haul: &mut Haul) {
+    for format in [&["tail"][..], &["tail", "--json"]] {
+        let admin = gateway.admin.to_string();
+        let mut tail = command(dir, &[format, &["--since", "5m", "--admin", &admin]].concat());
+        let mut tail = tail.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut out = BufReader::new(tail.stdout.take().unwrap());
+        let mut first = String::new();
+        assert!(out.read_line(&mut first).unwrap() > 0, "it follows");
+        tail.kill().unwrap();
+        let mut rest = Vec::new();
+        out.read_to_end(&mut rest).unwrap();
+        tail.stderr.take().unwrap().read_to_end(&mut rest).unwrap();
+        tail.wait().unwrap();
+        haul.take(format.join(" "), [first.as_bytes(), &rest].concat());
     }
 }
 
@@ -266,6 +286,16 @@ fn no_secret_comes_out_of_any_command_log_answer_or_file() {
     wait_until("dead letters", || gateway.dead_letters("out").len() >= 6);
     gateway.log().wait_for("api");
     ask_admin(&gateway, &mut haul);
+    follow(&gateway, &dir, &mut haul);
+    let challenged = ["send", "--preset", "meta", "--handshake", "--verify-token-file"];
+    for (file, code) in [("verify", 0), ("poll", 1)] {
+        let url = format!("{url}/hooks/meta");
+        assert_eq!(haul.run(&dir, &[&challenged[..], &[file, &url]].concat()), Some(code), "{file}");
+    }
+    let token = format!("Bearer {}", secret("admin"));
+    let refused =
+        Client::connect(gateway.admin).request("GET", "/quarantine", &[("Authorization", &token)], b"").json();
+    let refused = refused["quarantine"][0]["id"].as_str().unwrap().to_owned();
 
     let id = gateway.dead_letters("out")[0]["id"].as_str().unwrap().to_owned();
     for arguments in [
@@ -288,6 +318,20 @@ fn no_secret_comes_out_of_any_command_log_answer_or_file() {
         &["dead", "show", &id, "--json"],
         &["dead", "retry", "out", "--all", "--admin", &admin],
         &["dead", "drop", "out", "--all", "--yes", "--dry-run", "--admin", &admin],
+        &["quarantine", "list", "--admin", &admin],
+        &["quarantine", "list", "--json", "--admin", &admin],
+        &["quarantine", "show", &refused, "--admin", &admin],
+        &["quarantine", "show", &refused, "--json", "--admin", &admin],
+        &["quarantine", "retry", &refused, "--admin", &admin],
+        &["quarantine", "retry", "--source", "signed", "--ignore-age", "--dry-run", "--admin", &admin],
+        &["quarantine", "drop", "--source", "tenants", "--dry-run", "--admin", &admin],
+        &["quarantine", "drop", "--all", "--yes", "--admin", &admin],
+        &["poll", "list", "--admin", &admin],
+        &["poll", "list", "--json", "--admin", &admin],
+        &["poll", "run", "api", "--admin", &admin],
+        &["poll", "reset", "api", "--admin", &admin],
+        &["ranges"],
+        &["ranges", "show", "github"],
         &["journal", "stats"],
         &["run"],
         &["replay", "--route", "nope", "--from", "1h", "--admin", &admin],
@@ -300,6 +344,11 @@ fn no_secret_comes_out_of_any_command_log_answer_or_file() {
 
     let log = gateway.log().clone();
     let remains = gateway.end();
+    let crashing = remains.start();
+    let last_words = crashing.log().clone();
+    crashing.signal("ABRT");
+    assert_eq!(crashing.wait().signal(), Some(6));
+    haul.take("a crash", last_words.text());
     for arguments in [
         &["journal", "stats"][..],
         &["journal", "verify"],

@@ -45,6 +45,32 @@ fn only_allowed_addresses_send_and_only_a_trusted_proxy_names_them() {
 }
 
 #[test]
+fn who_is_denied_cannot_hide_from_the_word_of_the_proxy() {
+    let denying = source("deny = \"203.0.113.0/24\"");
+    let gateway = Gateway::start_with(BEHIND_PROXY, &denying);
+    // What the client has sent stands to the left of what the proxy adds.
+    for client in
+        ["203.0.113.9", "\u{ff}, 203.0.113.9", "\", 203.0.113.9", "192.0.2.1, 203.0.113.9", "\u{ff}", "unknown"]
+    {
+        assert_eq!(outcome(&post_for(&gateway, client)), (403, "address_not_allowed".to_owned()), "{client}");
+    }
+    for client in ["192.0.2.1", "\u{ff}, 192.0.2.1", "203.0.113.9, 192.0.2.1"] {
+        assert_eq!(outcome(&post_for(&gateway, client)).0, 202, "{client}");
+    }
+
+    let gateway = Gateway::start_with(&format!("{BEHIND_PROXY}\nforwarded_header = \"Forwarded\""), &denying);
+    let post = |value: &str| gateway.post("/hooks/s", &[("forwarded", value)], b"{}").status;
+    for client in
+        ["for=203.0.113.9", "x=\", for=203.0.113.9", "\u{ff}\", for=\"203.0.113.9:47\";proto=https", "for=_hidden"]
+    {
+        assert_eq!(post(client), 403, "{client}");
+    }
+    for client in ["for=192.0.2.1", "x=\", for=192.0.2.1", "for=203.0.113.9, for=\"[2001:db8::1]\""] {
+        assert_eq!(post(client), 202, "{client}");
+    }
+}
+
+#[test]
 fn a_balancer_names_the_client_with_the_proxy_protocol() {
     let keys = format!("{BEHIND_PROXY}\nlisten = {{ address = \"127.0.0.1:0\", proxy_protocol = true }}");
     let gateway = Gateway::start_with(&keys, &source("allow = \"192.0.2.0/24\""));

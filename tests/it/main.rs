@@ -103,6 +103,8 @@ mod serves_many_tenants;
 
 mod shakes_hands;
 
+mod shares_the_journal;
+
 mod shows_what_it_does;
 
 mod speaks_http2;

@@ -114,6 +114,44 @@ fn signatures_that_are_cut_grown_or_written_otherwise() {
 }
 
 #[test]
+fn a_type_and_an_id_that_no_signature_covers_deceive_no_route_that_asks_for_signed_ones() {
+    let processors = [Processor::start(), Processor::start()];
+    let [trusting, asking] = [processors[0].url("/"), processors[1].url("/")];
+    let gateway = Gateway::start(&format!(
+        r#"
+        [[source]]
+        name = "shopify"
+        preset = "shopify"
+        secret = {{ file = "secret" }}
+        [[route]]
+        name = "trusting"
+        from = {{ source = "shopify", types = ["orders/*"] }}
+        to = {{ http = "{trusting}" }}
+        [[route]]
+        name = "asking"
+        from = {{ source = "shopify", types = ["orders/*"] }}
+        signed_type = true
+        to = {{ http = "{asking}" }}
+        "#
+    ));
+    let signature = signing::shopify(BODY);
+    let post = |kind: &str, id: &str| {
+        let headers =
+            [("X-Shopify-Hmac-Sha256", signature.as_str()), ("X-Shopify-Topic", kind), ("X-Shopify-Webhook-Id", id)];
+        gateway.post("/hooks/shopify", &headers, BODY).status
+    };
+    assert_eq!(post("app/uninstalled", "captured"), 202);
+    // Another type under the same id is what was taken before, and no event; under another id it is one, as the README says.
+    assert_eq!(post("orders/paid", "captured"), 202);
+    assert_eq!(post("orders/paid", "another"), 202);
+    let received = processors[0].wait_for(1);
+    assert_eq!(received[0].body, BODY);
+    gateway.wait_for_metric("hookgate_route_lag", &[], 0.0);
+    gateway.wait_for_metric("hookgate_route_events", &[], 0.0);
+    assert_eq!((processors[0].received().len(), processors[1].received().len()), (1, 0));
+}
+
+#[test]
 fn algorithms_and_versions_that_the_sender_chose() {
     all_refused(|gateway, signed| {
         let right = signed.signature();

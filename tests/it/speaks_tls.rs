@@ -1,5 +1,6 @@
 //! TLS in front: certificates by name, renewed ones, client certificates, and handshakes that stall.
 
+use std::collections::VecDeque;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -132,6 +133,30 @@ fn a_stalled_handshake_is_closed_and_holds_nobody_up() {
         assert!(Client::over(stream).is_closed());
     }
     gateway.wait_for_metric("hookgate_head_timeouts_total", &[], 100.0);
+    assert_eq!(honest.post("/hooks/s", &[], b"{}").status, 202);
+}
+
+/// As many unfinished handshakes as one io thread has at once.
+const UNFINISHED: usize = 1024;
+
+#[test]
+fn who_begins_thousands_of_handshakes_makes_room_for_those_that_go_on() {
+    let authority = Authority::new();
+    let gateway = start(&authority, &format!("{TLS}\nio_threads = 1\nhead_timeout = \"60s\""));
+    let over = 30;
+    let mut stalled = VecDeque::new();
+    for _ in 0..UNFINISHED + over {
+        let mut stream = connect(gateway.address);
+        stream.write_all(b"\x16\x03\x01").unwrap();
+        stalled.push_back(stream);
+    }
+    gateway.wait_for_metric("hookgate_tls_handshakes_dropped_total", &[], over as f64);
+    let mut honest = client(gateway.address, authority.client(&[]));
+    assert_eq!(honest.post("/hooks/s", &[], b"{}").status, 202);
+    for stream in stalled.drain(..over) {
+        assert!(Client::over(stream).is_closed(), "the oldest make room");
+    }
+    assert_eq!(gateway.metric("hookgate_head_timeouts_total", &[]), 0.0);
     assert_eq!(honest.post("/hooks/s", &[], b"{}").status, 202);
 }
 
