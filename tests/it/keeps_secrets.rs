@@ -12,7 +12,7 @@ use data_encoding::{BASE64, BASE64URL, HEXLOWER, HEXUPPER};
 
 use crate::client::Client;
 use crate::commands::{command, end, hookgate};
-use crate::gateway::{Gateway, wait_until};
+use crate::gateway::{Gateway, Remains, wait_until};
 use crate::processor::{Processor, Received};
 
 /// The secrets, by the files they are in. Each has characters that encodings change.
@@ -230,6 +230,23 @@ fn follow(gateway: &Gateway, dir: &Path, haul: &mut Haul) {
     }
 }
 
+/// A provider's handshake, with the token and with another.
+fn be_challenged(url: &str, dir: &Path, haul: &mut Haul) {
+    for (file, code) in [("verify", 0), ("poll", 1)] {
+        let arguments = ["send", "--preset", "meta", "--handshake", "--verify-token-file", file, url];
+        assert_eq!(haul.run(dir, &arguments), Some(code), "{file}");
+    }
+}
+
+/// What a gateway leaves that ends where it stands.
+fn crash(remains: &Remains, haul: &mut Haul) {
+    let gateway = remains.start();
+    let log = gateway.log().clone();
+    gateway.signal("ABRT");
+    assert_eq!(gateway.wait().signal(), Some(6));
+    haul.take("a crash", log.text());
+}
+
 /// Secrets where none belongs, and references that lead nowhere.
 fn misconfigure(dir: &Path, haul: &mut Haul) {
     let good = std::fs::read_to_string(dir.join("hookgate.toml")).unwrap();
@@ -287,11 +304,7 @@ fn no_secret_comes_out_of_any_command_log_answer_or_file() {
     gateway.log().wait_for("api");
     ask_admin(&gateway, &mut haul);
     follow(&gateway, &dir, &mut haul);
-    let challenged = ["send", "--preset", "meta", "--handshake", "--verify-token-file"];
-    for (file, code) in [("verify", 0), ("poll", 1)] {
-        let url = format!("{url}/hooks/meta");
-        assert_eq!(haul.run(&dir, &[&challenged[..], &[file, &url]].concat()), Some(code), "{file}");
-    }
+    be_challenged(&format!("{url}/hooks/meta"), &dir, &mut haul);
     let token = format!("Bearer {}", secret("admin"));
     let refused =
         Client::connect(gateway.admin).request("GET", "/quarantine", &[("Authorization", &token)], b"").json();
@@ -344,11 +357,7 @@ fn no_secret_comes_out_of_any_command_log_answer_or_file() {
 
     let log = gateway.log().clone();
     let remains = gateway.end();
-    let crashing = remains.start();
-    let last_words = crashing.log().clone();
-    crashing.signal("ABRT");
-    assert_eq!(crashing.wait().signal(), Some(6));
-    haul.take("a crash", last_words.text());
+    crash(&remains, &mut haul);
     for arguments in [
         &["journal", "stats"][..],
         &["journal", "verify"],

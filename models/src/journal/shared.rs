@@ -23,7 +23,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn admit(&self, _: usize, _: Instant, _: Instant) -> Result<(), Refusal> {
+    pub(super) fn admit(&self, _: usize, _: usize, _: Instant, _: Instant) -> Result<(), Refusal> {
         Ok(())
     }
 
