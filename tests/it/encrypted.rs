@@ -81,8 +81,13 @@ impl Authority {
 
 /// Connects and shakes hands as one who asks for `name`.
 pub fn encrypt(address: SocketAddr, config: &Arc<ClientConfig>, name: &'static str) -> io::Result<Encrypted> {
+    encrypt_over(connect(address), config, name)
+}
+
+/// The same over a connection on which something was sent before.
+pub fn encrypt_over(stream: TcpStream, config: &Arc<ClientConfig>, name: &'static str) -> io::Result<Encrypted> {
     let connection = ClientConnection::new(Arc::clone(config), ServerName::try_from(name).unwrap()).unwrap();
-    let mut stream = StreamOwned::new(connection, connect(address));
+    let mut stream = StreamOwned::new(connection, stream);
     while stream.conn.is_handshaking() {
         stream.conn.complete_io(&mut stream.sock)?;
     }

@@ -31,6 +31,18 @@ fn no_thread_can_gain_privileges() {
 }
 
 #[test]
+fn it_needs_no_capability() {
+    let without = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"];
+    if !Command::new(without[0]).args(&without[1..]).arg("true").status().is_ok_and(|status| status.success()) {
+        return eprintln!("skipped: setpriv is not installed, or has none to give up");
+    }
+    let gateway = Gateway::start_under(&without, "", &CONFIG.replace("ack = \"memory\"", ""));
+    assert!(gateway.proc("status").contains("CapEff:\t0000000000000000"));
+    assert_eq!(gateway.post("/hooks/s", &[], b"{}").status, 202);
+    assert_eq!(gateway.stop().code(), Some(0));
+}
+
+#[test]
 fn it_leaves_no_core_dump_unless_that_is_wanted() {
     let gateway = Gateway::start_under(&WITH_DUMPS, "", CONFIG);
     assert_eq!(core_limits(&gateway.proc("limits"))[0], "0");

@@ -107,6 +107,22 @@ fn many_requests_at_once_share_a_connection() {
 }
 
 #[test]
+fn an_address_has_its_share_of_the_requests_of_a_connection() {
+    let authority = Authority::new();
+    let gateway = start(&authority, "max_requests_per_address = 2");
+    run(async {
+        let mut sender = connect(&gateway, &authority).await;
+        let begun: Vec<_> = (0..2).map(|_| sender.send_request(post("/hooks/s", Either::Right(Silence)))).collect();
+        let refused = sender.send_request(post("/hooks/s", whole(b"{}"))).await.unwrap();
+        assert_eq!(status_and_text(refused).await.0, 429);
+        // Given up, they leave their places.
+        drop(begun);
+        while sender.send_request(post("/hooks/s", whole(b"{}"))).await.unwrap().status() != 202 {}
+    });
+    assert_eq!(gateway.metric("hookgate_events_accepted_total", &[]), 1.0);
+}
+
+#[test]
 fn a_body_that_does_not_come_is_refused_and_the_other_streams_go_on() {
     let authority = Authority::new();
     let gateway = start(&authority, "body_timeout = \"200ms\"");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustls::HandshakeKind;
 
 use crate::client::{Client, connect};
-use crate::encrypted::{Authority, client, encrypt};
+use crate::encrypted::{Authority, client, encrypt, encrypt_over};
 use crate::gateway::{Gateway, wait_until};
 
 const CONFIG: &str = r#"
@@ -86,6 +86,45 @@ fn a_renewed_certificate_is_used_and_open_connections_go_on() {
     gateway.log().wait_for("certificates were read again");
     assert!(shakes(&newest));
     assert_eq!(open.post("/hooks/s", &[], b"{}").status, 202);
+}
+
+#[test]
+fn renewed_authorities_admit_those_whom_they_have_named() {
+    let (authority, old, new) = (Authority::new(), Authority::new(), Authority::new());
+    let keys = "tls = { cert = \"a.pem\", key = \"a.key\", client_ca = \"ca.pem\" }";
+    let config = format!("{CONFIG}[[source]]\nname = \"p\"\nclient_cert = [\"partner\"]\n");
+    let gateway = Gateway::start_listening(keys, &config, |dir| {
+        authority.write(dir, "a", "localhost");
+        std::fs::write(dir.join("ca.pem"), old.pem()).unwrap();
+    });
+    let admits = |issuer: &Authority| {
+        let partner = Arc::new(authority.client_named(issuer, "partner"));
+        let Ok(stream) = encrypt(gateway.address, &partner, "localhost") else { return false };
+        let mut client = Client::over(stream);
+        client.send(&crate::client::request("POST", "/hooks/p", &[("Connection", "close")], b"{}"));
+        !client.ends_badly()
+    };
+    let mut open = client(gateway.address, authority.client_named(&old, "partner"));
+    assert_eq!(open.post("/hooks/p", &[], b"{}").status, 202);
+    std::fs::write(gateway.dir().join("ca.pem"), new.pem()).unwrap();
+    wait_until("the new authority counts", || admits(&new));
+    assert!(!admits(&old), "and the old one no longer");
+    assert_eq!(open.post("/hooks/p", &[], b"{}").status, 202, "but for connections that are open");
+}
+
+#[test]
+fn a_balancer_names_the_client_before_the_handshake() {
+    let authority = Authority::new();
+    let keys = "trusted_proxies = \"127.0.0.1\"\n\
+        listen = { address = \"127.0.0.1:0\", proxy_protocol = true, tls = { cert = \"a.pem\", key = \"a.key\" } }";
+    let config = CONFIG.replace("auth =", "allow = \"192.0.2.0/24\"\nauth =");
+    let gateway = Gateway::start_listening(keys, &config, |dir| authority.write(dir, "a", "localhost"));
+    for (client, status) in [("192.0.2.7", 202), ("203.0.113.7", 403)] {
+        let mut stream = connect(gateway.address);
+        write!(stream, "PROXY TCP4 {client} 192.0.2.1 51234 443\r\n").unwrap();
+        let stream = encrypt_over(stream, &Arc::new(authority.client(&[])), "localhost").unwrap();
+        assert_eq!(Client::over(stream).post("/hooks/s", &[], b"{}").status, status, "{client}");
+    }
 }
 
 #[test]
