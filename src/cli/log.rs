@@ -32,7 +32,8 @@ impl Log {
     /// Starts logging for the rest of the process.
     pub(super) fn start(&self) -> anyhow::Result<()> {
         let filter = EnvFilter::try_new(&self.log).map_err(|error| anyhow::anyhow!("--log {}: {error}", self.log))?;
-        // These write heads as they come, whatever credentials are in them, at the levels below.
+        // These write heads as they come, whatever credentials are in them, at the levels below. Whoever names a module of them
+        // gets it all the same.
         let filter = HEADS.iter().try_fold(filter, |filter, heads| anyhow::Ok(filter.add_directive(heads.parse()?)))?;
         let colour =
             std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());

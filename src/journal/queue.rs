@@ -20,7 +20,7 @@ struct OfSource {
     bytes: AtomicUsize,
 }
 
-/// One of several sources may have one of so many parts of the queue, and of the time in which it is to be written.
+/// One of several sources, polls among them, may have one of so many parts of the queue, and of the time in which it is to be written.
 const SHARE: usize = 2;
 
 impl Queue {
