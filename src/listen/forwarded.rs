@@ -18,8 +18,14 @@ pub(super) struct Proxies {
     header: ForwardedHeader,
 }
 
-/// From a header's value, all that it names, the last first, `None` for one that cannot be read.
-type Hops = fn(&[u8]) -> Vec<Option<IpAddr>>;
+/// The last hop of a header's value, and what stands to its left.
+type LastHop = fn(&[u8]) -> Hop<'_>;
+
+struct Hop<'a> {
+    /// None if nobody can read it.
+    address: Option<IpAddr>,
+    left: Option<&'a [u8]>,
+}
 
 /// Whoever a proxy cannot or does not want to name. It may not send where only some may, nor where some may not.
 pub(super) const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
@@ -38,18 +44,21 @@ impl Proxies {
 
     /// Whom a trusted proxy asks for: itself, if it says nothing.
     pub(super) fn client(&self, proxy: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let (name, hops): (_, Hops) = match self.header {
+        let (name, last_hop): (_, LastHop) = match self.header {
             ForwardedHeader::XForwardedFor => (X_FORWARDED_FOR, listed),
-            ForwardedHeader::Forwarded => (FORWARDED, elements),
+            ForwardedHeader::Forwarded => (FORWARDED, element),
         };
         let mut client = proxy;
         for value in headers.get_all(name).iter().rev() {
-            for hop in hops(value.as_bytes()) {
-                let Some(address) = hop else { return UNKNOWN };
+            let mut unread = Some(value.as_bytes());
+            while let Some(value) = unread {
+                let hop = last_hop(value);
+                let Some(address) = hop.address else { return UNKNOWN };
                 client = address;
                 if !self.trusts(client) {
                     return client;
                 }
+                unread = hop.left;
             }
         }
         client
@@ -57,13 +66,23 @@ impl Proxies {
 }
 
 /// `203.0.113.7, 10.0.0.1`
-fn listed(value: &[u8]) -> Vec<Option<IpAddr>> {
-    value.rsplit(|&byte| byte == b',').map(|hop| node(std::str::from_utf8(hop).ok()?)).collect()
+fn listed(value: &[u8]) -> Hop<'_> {
+    let (left, hop) = split_before(value, value.iter().rposition(|&byte| byte == b','));
+    Hop { address: std::str::from_utf8(hop).ok().and_then(node), left }
 }
 
 /// `for=203.0.113.7;proto=https, for="[2001:db8::1]:4711"`
-fn elements(value: &[u8]) -> Vec<Option<IpAddr>> {
-    rsplit_unquoted(value, b',').into_iter().map(|element| forwarded_for(std::str::from_utf8(element).ok()?)).collect()
+fn element(value: &[u8]) -> Hop<'_> {
+    let (left, element) = split_before(value, last_unquoted(value, b','));
+    Hop { address: std::str::from_utf8(element).ok().and_then(forwarded_for), left }
+}
+
+/// What stands on both sides of the separator there.
+fn split_before(value: &[u8], separator: Option<usize>) -> (Option<&[u8]>, &[u8]) {
+    match separator.and_then(|at| value.split_at_checked(at)) {
+        Some((left, right)) => (Some(left), right.get(1..).unwrap_or_default()),
+        None => (None, value),
+    }
 }
 
 /// A quoted text may contain both separators: an element whose quotes do not end is doubtful.
@@ -78,20 +97,16 @@ fn forwarded_for(element: &str) -> Option<IpAddr> {
     if named.next().is_some() { None } else { node(first) }
 }
 
-/// The parts from the right, so that a quote that somebody began on the left and did not end takes in nothing of theirs.
-fn rsplit_unquoted(text: &[u8], separator: u8) -> Vec<&[u8]> {
-    let (mut parts, mut rest, mut quoted) = (Vec::new(), text, false);
-    for (at, &byte) in text.iter().enumerate().rev() {
+/// Where the last of them stands, looked for from the right, so that a quote that somebody began on the left and did not end
+/// takes in nothing of what others have added.
+fn last_unquoted(text: &[u8], separator: u8) -> Option<usize> {
+    let mut quoted = false;
+    text.iter().enumerate().rev().find_map(|(at, &byte)| {
         if byte == b'"' && !(quoted && is_escaped(text, at)) {
             quoted = !quoted;
-        } else if byte == separator && !quoted {
-            let (before, part) = rest.split_at(at);
-            parts.push(part.get(1..).unwrap_or_default());
-            rest = before;
         }
-    }
-    parts.push(rest);
-    parts
+        (byte == separator && !quoted).then_some(at)
+    })
 }
 
 /// Whether an odd number of backslashes stands before it.
