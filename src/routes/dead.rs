@@ -271,7 +271,11 @@ fn prepare(dir: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     let probe = dir.join(".writable");
     OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&probe)?;
-    std::fs::remove_file(&probe)
+    match std::fs::remove_file(&probe) {
+        // Another gateway that starts here in this moment has removed it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
 
 /// Appends whole lines and syncs them, or leaves the file as it was.
@@ -386,6 +390,16 @@ mod tests {
         append(&path, b"two\n").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"one\ntwo\n");
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn gateways_that_start_at_once_prepare_the_same_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..500).for_each(|_| prepare(dir.path()).unwrap()));
+            }
+        });
     }
 
     #[test]
