@@ -121,6 +121,27 @@ fn nothing_is_left_for_later_in_code() {
 }
 
 #[test]
+fn a_fuzz_target_is_a_binary_with_a_corpus_and_a_line_in_the_table() {
+    let fuzz = root().join("fuzz");
+    let [manifest, table] = ["Cargo.toml", "README.md"].map(|file| fs::read_to_string(fuzz.join(file)).unwrap());
+    let targets = fs::read_to_string(root().join("src/fuzz/mod.rs")).unwrap();
+    let targets: Vec<&str> = targets
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub fn ")?.split_once('('))
+        .map(|(name, _)| name)
+        .collect();
+    assert!(targets.len() > 9, "{targets:?}");
+    for target in &targets {
+        let binary = fs::read_to_string(fuzz.join(format!("fuzz_targets/{target}.rs"))).unwrap_or_default();
+        assert!(binary.contains(&format!("hookgate::fuzz::{target}(")), "fuzz/fuzz_targets has no {target}");
+        assert!(manifest.contains(&format!("path = \"fuzz_targets/{target}.rs\"")), "fuzz/Cargo.toml has no {target}");
+        assert!(fs::read_dir(fuzz.join("corpus").join(target)).unwrap().next().is_some(), "{target} has no corpus");
+        assert!(table.contains(&format!("`{target}`")), "fuzz/README.md does not tell of {target}");
+    }
+    assert_eq!(fs::read_dir(fuzz.join("fuzz_targets")).unwrap().count(), targets.len());
+}
+
+#[test]
 fn architecture_names_every_room_and_no_other() {
     let page = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     for room in ROOMS {

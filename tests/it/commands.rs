@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use hookgate::config::{Algorithm, Proof, Scheme};
 
 use crate::client::Client;
+use crate::encrypted::Authority;
 use crate::gateway::{Gateway, SECRET};
 
 /// How a command ended.
@@ -426,6 +427,38 @@ fn a_gateway_whose_log_nobody_reads_any_more_goes_on() {
     let _ = child.kill();
     let _ = child.wait();
     assert_eq!(statuses, [Some(404), Some(401)]);
+}
+
+#[test]
+fn every_example_runs() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let configurations: Vec<_> = std::fs::read_dir(&examples)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .collect();
+    assert!(configurations.len() > 2, "{configurations:?}");
+    for path in configurations {
+        let dir = dir_with("");
+        let dir = dir.path().join("examples");
+        std::fs::create_dir(&dir).unwrap();
+        std::fs::copy(examples.join("demo-secret"), dir.join("demo-secret")).unwrap();
+        Authority::new().write(&dir, "tls-cert", "localhost");
+        std::fs::rename(dir.join("tls-cert.key"), dir.join("tls-key.pem")).unwrap();
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        for port in [":8080\"", ":8443\"", ":9090\""] {
+            text = text.replace(port, ":0\"");
+        }
+        std::fs::write(dir.join("example.toml"), text).unwrap();
+        let arguments = ["run", "--config", "example.toml"];
+        let mut child = command(&dir, &arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut told = Vec::new();
+        let log = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let listens = log.inspect(|line| told.push(line.clone())).any(|line| line.contains("listening on http"));
+        let _ = child.kill();
+        let _ = child.wait();
+        assert!(listens, "{}: {told:?}", path.display());
+    }
 }
 
 #[test]
