@@ -5,18 +5,18 @@
 #   loadtest/soak.sh [MINUTES] [DIRECTORY]
 #
 # Needs target/release/hookgate and target/release/loadtest (or $HOOKGATE and $LOADTEST). As root the journal lies on an ext4 of its own, of 512 MiB, which
-# is what is filled; otherwise no disk is filled. slowhttptest is used if it is installed. Exits 0 only if nothing that was acknowledged was lost and
-# nothing grew.
+# is what is filled; otherwise no disk is filled. Half of the honest and of the hostile come through TLS (openssl makes the certificate). slowhttptest, and
+# h2load for HTTP/2, are used if they are installed. Exits 0 only if nothing that was acknowledged was lost and nothing grew.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source loadtest/started.sh
-PORT=18480 ADMIN=18481
-are_free $PORT $ADMIN 19481 19482
+PORT=18480 ADMIN=18481 SECURE=18482
+are_free $PORT $ADMIN $SECURE 19481 19482 19483 19484
 MINUTES=${1:-30}
 BASE=$(mktemp -d "${2:-.}/.soak-XXXXXX")
 BASE=$(cd "$BASE" && pwd)
 HOOKGATE=${HOOKGATE:-target/release/hookgate} LOADTEST=${LOADTEST:-target/release/loadtest}
-URL=http://127.0.0.1:$PORT/hooks/github
+URL=http://127.0.0.1:$PORT/hooks/github SECURE_URL=https://127.0.0.1:$SECURE/hooks/sealed
 END=$(($(date +%s) + MINUTES * 60))
 CALM=$((END - MINUTES * 20))
 export HOOKGATE_ALLOW_ROOT=1
@@ -41,11 +41,17 @@ trap cleanup EXIT
 trap 'exit 130' INT TERM
 
 printf 'the-secret-of-honest-senders-0123456789' > "$BASE/secret"
+printf 'the-secret-of-those-who-come-through-tls' > "$BASE/sealed"
 printf 'what-a-forger-takes-for-the-secret-9876' > "$BASE/forged"
-chmod 600 "$BASE/secret" "$BASE/forged"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=soak -addext basicConstraints=critical,CA:FALSE \
+  -addext subjectAltName=IP:127.0.0.1 -keyout "$BASE/key.pem" -out "$BASE/cert.pem" 2> /dev/null
+chmod 600 "$BASE/secret" "$BASE/sealed" "$BASE/forged" "$BASE/key.pem"
 cat > "$BASE/hookgate.toml" <<TOML
 [gateway]
-listen = "127.0.0.1:$PORT"
+listen = [
+  "127.0.0.1:$PORT",
+  { address = "127.0.0.1:$SECURE", tls = { cert = "$BASE/cert.pem", key = "$BASE/key.pem" } },
+]
 admin = "127.0.0.1:$ADMIN"
 io_threads = 1
 max_connections_per_address = 6000
@@ -59,28 +65,33 @@ retain = { age = "0s", size = "64MiB" }
 name = "github"
 preset = "github"
 secret = { file = "$BASE/secret" }
-[[route]]
-name = "one"
-from = { source = "github" }
-to = { http = "http://127.0.0.1:19481/" }
-[[route]]
-name = "two"
-from = { source = "github" }
-to = { http = "http://127.0.0.1:19482/" }
+[[source]]
+name = "sealed"
+preset = "github"
+secret = { file = "$BASE/sealed" }
 TOML
+route() { printf '[[route]]\nname = "%s"\nfrom = { source = "%s" }\nto = { http = "http://127.0.0.1:%s/" }\n' "$@" >> "$BASE/hookgate.toml"; }
+route one github 19481
+route two github 19482
+route three sealed 19483
+route four sealed 19484
 $HOOKGATE check --config "$BASE/hookgate.toml" > /dev/null
 
 start() {
   $HOOKGATE run --config "$BASE/hookgate.toml" >> "$BASE/log" 2>&1 &
   GATEWAY=$!
-  until_open $PORT $GATEWAY || { surprise "it does not start: $(tail -n 3 "$BASE/log")"; exit 1; }
+  { until_open $PORT $GATEWAY && until_open $SECURE $GATEWAY; } || { surprise "it does not start: $(tail -n 3 "$BASE/log")"; exit 1; }
 }
 start
 
 # The honest, whose every acknowledged event must arrive at both processors.
-$LOADTEST verify --url "$URL" --secret-file "$BASE/secret" --processor 127.0.0.1:19481 --processor 127.0.0.1:19482 \
-  --rate 400 --connections 32 --corpus medium --duration "$((MINUTES * 60))s" --settle 90s --json > "$BASE/verified" &
+honest() {
+  $LOADTEST verify --rate 200 --connections 16 --corpus medium --duration "$((MINUTES * 60))s" --settle 90s --json "$@"
+}
+honest --url "$URL" --secret-file "$BASE/secret" --processor 127.0.0.1:19481 --processor 127.0.0.1:19482 > "$BASE/verified" &
 HONEST=$!
+honest --url "$SECURE_URL" --ca "$BASE/cert.pem" --secret-file "$BASE/sealed" --processor 127.0.0.1:19483 --processor 127.0.0.1:19484 > "$BASE/verified-tls" &
+HONEST_TLS=$!
 
 hostile() {
   local names=(-H -B -X) at=0
@@ -88,9 +99,19 @@ hostile() {
     # Wrong signatures.
     timeout 20 $LOADTEST run "$URL" --preset github --secret-file "$BASE/forged" --corpus small --rate 200 --connections 16 \
       --warmup 0s --duration 5s > /dev/null 2>&1 || true
-    # What is no HTTP.
+    # The same through TLS, with a handshake for each; and over HTTP/2, as many at once as a connection will take.
+    timeout 20 $LOADTEST run "$SECURE_URL" --ca "$BASE/cert.pem" --fresh --preset github --secret-file "$BASE/forged" --corpus small --rate 100 \
+      --connections 16 --warmup 0s --duration 5s > /dev/null 2>&1 || true
+    if command -v h2load > /dev/null; then
+      timeout 20 h2load -n 5000 -c 20 -m 1000 -d "$BASE/cert.pem" -H "x-hub-signature-256: sha256=$(printf '%064d' $RANDOM)" \
+        -H "x-github-event: push" "$SECURE_URL" > /dev/null 2>&1 || true
+    fi
+    # What is no HTTP, and what is no TLS; and handshakes that never go on.
     for _ in $(seq 20); do
-      (timeout 2 head -c $((RANDOM % 9000)) /dev/urandom > /dev/tcp/127.0.0.1/$PORT) 2>/dev/null || true
+      for port in $PORT $SECURE; do
+        (timeout 2 head -c $((RANDOM % 9000)) /dev/urandom > /dev/tcp/127.0.0.1/$port) 2>/dev/null || true
+      done
+      (exec 3<> /dev/tcp/127.0.0.1/$SECURE && printf '\x16\x03\x01\x02\x00\x01' >&3 && sleep 12) 2>/dev/null &
     done
     # Slow heads, slow bodies, slow readers, in turn.
     if command -v slowhttptest > /dev/null; then
@@ -133,8 +154,9 @@ kills=0 fills=0
 } > "$BASE/samples"
 
 wait "$HONEST" || surprise "something that was acknowledged was lost"
+wait "$HONEST_TLS" || surprise "something that was acknowledged through TLS was lost"
 read -r kills fills < "$BASE/counts"
-cat "$BASE/verified"
+cat "$BASE/verified" "$BASE/verified-tls"
 echo "$kills kills, $fills full disks in $MINUTES minutes"
 
 # Of the last third: the first and the last half of it, medians.

@@ -330,7 +330,7 @@ fn idle_connections_are_kept_by_all_servers_and_weighed() {
 }
 
 #[test]
-fn what_never_arrives_is_called_lost() {
+fn what_never_arrives_is_called_lost_also_through_tls() {
     if !has_gateway() {
         return;
     }
@@ -338,8 +338,12 @@ fn what_never_arrives_is_called_lost() {
     // A gateway whose route discards, and a processor that therefore waits for nothing.
     let listen = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     std::fs::write(dir.path().join("secret"), "s3cret").unwrap();
+    let certificate = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(dir.path().join("cert.pem"), certificate.cert.pem()).unwrap();
+    std::fs::write(dir.path().join("key.pem"), certificate.signing_key.serialize_pem()).unwrap();
     let config = format!(
-        "[gateway]\nlisten = \"{listen}\"\nadmin = \"off\"\n[[source]]\nname = \"github\"\npreset = \"github\"\n\
+        "[gateway]\nlisten = {{ address = \"{listen}\", tls = {{ cert = \"cert.pem\", key = \"key.pem\" }} }}\n\
+         admin = \"off\"\n[[source]]\nname = \"github\"\npreset = \"github\"\n\
          secret = {{ file = \"secret\" }}\nack = \"memory\"\n[[route]]\nname = \"all\"\nfrom = {{ source = \"github\" }}\n\
          to = \"discard\"\n"
     );
@@ -356,7 +360,9 @@ fn what_never_arrives_is_called_lost() {
         assert!(gateway.try_wait().unwrap().is_none(), "it runs");
     }
     let output = Command::new(env!("CARGO_BIN_EXE_loadtest"))
-        .args(["verify", "--url", &format!("http://{listen}/hooks/github"), "--secret-file"])
+        .args(["verify", "--url", &format!("https://{listen}/hooks/github"), "--ca"])
+        .arg(dir.path().join("cert.pem"))
+        .arg("--secret-file")
         .arg(dir.path().join("secret"))
         .args(["--processor", "127.0.0.1:0", "--rate", "50", "--duration", "200ms", "--settle", "100ms", "--json"])
         .output()

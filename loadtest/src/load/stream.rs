@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -14,6 +15,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+use super::target::Target;
 
 /// How to speak TLS with a server.
 #[derive(Clone)]
@@ -39,6 +42,15 @@ pub(super) enum Stream {
 }
 
 impl Tls {
+    /// As the target's URL asks for it: trusting what is in that file.
+    pub(crate) fn asked_for(target: &Target, ca: Option<&Path>) -> anyhow::Result<Option<Self>> {
+        let Some(host) = &target.tls_host else { return Ok(None) };
+        let file = ca.context("whom to trust? Give --ca the file with the gateway's certificate")?;
+        let ca = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let tls = Self::trusting(&ca, host).with_context(|| format!("cannot use {}", file.display()))?;
+        Ok(Some(tls))
+    }
+
     /// Trusts the certificates in this PEM text, and those that they have signed.
     pub(crate) fn trusting(ca: &[u8], host: &str) -> anyhow::Result<Self> {
         let mut roots = RootCertStore::empty();

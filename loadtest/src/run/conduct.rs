@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 
 use super::args::RunArgs;
 use super::progress::Progress;
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<Report> {
         duration: args.duration,
         timeout: args.timeout,
         spin: args.spin,
-        dial: Dial { tls: tls(args, &target)?, fresh: args.fresh },
+        dial: Dial { tls: Tls::asked_for(&target, args.ca.as_deref())?, fresh: args.fresh },
         keeps_ids: false,
         returns: None,
         server: args.server_pid.into_iter().collect(),
@@ -69,13 +69,4 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<Report> {
         server_pid: args.server_pid,
     };
     Ok(Report::new(setting, &outcome.tally, outcome.client, &outcome.cpu))
-}
-
-/// How to speak TLS, if the URL asks for it.
-fn tls(args: &RunArgs, target: &Target) -> anyhow::Result<Option<Tls>> {
-    let Some(host) = &target.tls_host else { return Ok(None) };
-    let file = args.ca.as_ref().context("whom to trust? Give --ca the file with the gateway's certificate")?;
-    let ca = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let tls = Tls::trusting(&ca, host).with_context(|| format!("cannot use {}", file.display()))?;
-    Ok(Some(tls))
 }

@@ -32,6 +32,9 @@ pub(crate) struct VerifyArgs {
     /// The URL of a GitHub source of a running gateway.
     #[arg(long, requires_all = ["secret_file", "processor"])]
     pub(crate) url: Option<String>,
+    /// With https: the PEM file with the gateway's certificate, or the one that has signed it.
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub(crate) ca: Option<PathBuf>,
     /// The file that holds its secret.
     #[arg(long, value_name = "FILE", requires = "url")]
     pub(crate) secret_file: Option<PathBuf>,

@@ -14,7 +14,7 @@ use super::judge::Verdict;
 use super::receiver::Receiver;
 use crate::bar::Bar;
 use crate::figures::Grouped;
-use crate::load::{Acknowledged, Dial, Outcome, Plan, Press, Target, measure, probe};
+use crate::load::{Acknowledged, Dial, Outcome, Plan, Press, Target, Tls, measure, probe};
 use crate::server::{ConfigText, Process, find, free_port};
 use crate::sign::Signing;
 use crate::stop::Stop;
@@ -79,7 +79,6 @@ async fn verify(args: &VerifyArgs) -> anyhow::Result<Verified> {
         }
     };
     let target = Target::resolve(&url)?;
-    ensure!(target.tls_host.is_none(), "verify speaks to a gateway in the clear only: give a URL with http");
     probe(target.address)?;
     let plan = Plan {
         address: target.address,
@@ -90,7 +89,7 @@ async fn verify(args: &VerifyArgs) -> anyhow::Result<Verified> {
         duration: args.duration,
         timeout: TIMEOUT,
         spin: false,
-        dial: Dial::default(),
+        dial: Dial { tls: Tls::asked_for(&target, args.ca.as_deref())?, fresh: false },
         keeps_ids: true,
         returns: None,
         server: Vec::new(),
