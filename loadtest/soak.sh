@@ -5,8 +5,8 @@
 #   loadtest/soak.sh [MINUTES] [DIRECTORY]
 #
 # Needs target/release/hookgate and target/release/loadtest (or $HOOKGATE and $LOADTEST). As root the journal lies on an ext4 of its own, of 512 MiB, which
-# is what is filled; otherwise no disk is filled. Half of the honest and of the hostile come through TLS (openssl makes the certificate). slowhttptest, and
-# h2load for HTTP/2, are used if they are installed. Exits 0 only if nothing that was acknowledged was lost and nothing grew.
+# is what is filled; otherwise no disk is filled. Half of the honest and some of the hostile come through TLS (openssl makes the certificate). slowhttptest, and
+# h2load for HTTP/2, are used if they are installed. Exits 0 only if nothing that was acknowledged was lost, nothing grew, and the gateway saw what was done to it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source loadtest/started.sh
@@ -44,7 +44,7 @@ printf 'the-secret-of-honest-senders-0123456789' > "$BASE/secret"
 printf 'the-secret-of-those-who-come-through-tls' > "$BASE/sealed"
 printf 'what-a-forger-takes-for-the-secret-9876' > "$BASE/forged"
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=soak -addext basicConstraints=critical,CA:FALSE \
-  -addext subjectAltName=IP:127.0.0.1 -keyout "$BASE/key.pem" -out "$BASE/cert.pem" 2> /dev/null
+  -addext subjectAltName=IP:127.0.0.1 -keyout "$BASE/key.pem" -out "$BASE/cert.pem" 2> "$BASE/openssl" || { cat "$BASE/openssl" >&2; exit 2; }
 chmod 600 "$BASE/secret" "$BASE/sealed" "$BASE/forged" "$BASE/key.pem"
 cat > "$BASE/hookgate.toml" <<TOML
 [gateway]
@@ -59,6 +59,8 @@ head_timeout = "5s"
 body_timeout = "5s"
 [journal]
 dir = "$BASE/disk/data"
+# Small ones: what is written ahead of events is soon used up when the disk is full.
+segment_size = "1MiB"
 max_size = "2GiB"
 retain = { age = "0s", size = "64MiB" }
 [[source]]
@@ -70,11 +72,11 @@ name = "sealed"
 preset = "github"
 secret = { file = "$BASE/sealed" }
 TOML
-route() { printf '[[route]]\nname = "%s"\nfrom = { source = "%s" }\nto = { http = "http://127.0.0.1:%s/" }\n' "$@" >> "$BASE/hookgate.toml"; }
-route one github 19481
-route two github 19482
-route three sealed 19483
-route four sealed 19484
+add_route() { printf '[[route]]\nname = "%s"\nfrom = { source = "%s" }\nto = { http = "http://127.0.0.1:%s/" }\n' "$@" >> "$BASE/hookgate.toml"; }
+add_route one github 19481
+add_route two github 19482
+add_route three sealed 19483
+add_route four sealed 19484
 $HOOKGATE check --config "$BASE/hookgate.toml" > /dev/null
 
 start() {
@@ -84,9 +86,9 @@ start() {
 }
 start
 
-# The honest, whose every acknowledged event must arrive at both processors.
+# The honest, whose every acknowledged event must arrive at both processors. Becomes the process, which is what a signal is to reach.
 honest() {
-  $LOADTEST verify --rate 200 --connections 16 --corpus medium --duration "$((MINUTES * 60))s" --settle 90s --json "$@"
+  exec $LOADTEST verify --rate 200 --connections 16 --corpus medium --duration "$((MINUTES * 60))s" --settle 90s --json "$@"
 }
 honest --url "$URL" --secret-file "$BASE/secret" --processor 127.0.0.1:19481 --processor 127.0.0.1:19482 > "$BASE/verified" &
 HONEST=$!
@@ -94,29 +96,29 @@ honest --url "$SECURE_URL" --ca "$BASE/cert.pem" --secret-file "$BASE/sealed" --
 HONEST_TLS=$!
 
 hostile() {
-  local names=(-H -B -X) at=0
+  local names=(-H -B -X) targets=("$URL" "$SECURE_URL") at=0 port
   while [ "$(date +%s)" -lt "$END" ]; do
     # Wrong signatures.
     timeout 20 $LOADTEST run "$URL" --preset github --secret-file "$BASE/forged" --corpus small --rate 200 --connections 16 \
       --warmup 0s --duration 5s > /dev/null 2>&1 || true
-    # The same through TLS, with a handshake for each; and over HTTP/2, as many at once as a connection will take.
+    # The same through TLS on new connections, most of which resume a session; and over HTTP/2, as many at once as a connection will take.
     timeout 20 $LOADTEST run "$SECURE_URL" --ca "$BASE/cert.pem" --fresh --preset github --secret-file "$BASE/forged" --corpus small --rate 100 \
       --connections 16 --warmup 0s --duration 5s > /dev/null 2>&1 || true
     if command -v h2load > /dev/null; then
       timeout 20 h2load -n 5000 -c 20 -m 1000 -d "$BASE/cert.pem" -H "x-hub-signature-256: sha256=$(printf '%064d' $RANDOM)" \
-        -H "x-github-event: push" "$SECURE_URL" > /dev/null 2>&1 || true
+        -H "x-github-event: push" "$SECURE_URL" >> "$BASE/h2load" 2>&1 || true
     fi
-    # What is no HTTP, and what is no TLS; and handshakes that never go on.
+    # What is no HTTP, and what is no TLS; and handshakes that never go on, until the gateway closes them.
     for _ in $(seq 20); do
       for port in $PORT $SECURE; do
         (timeout 2 head -c $((RANDOM % 9000)) /dev/urandom > /dev/tcp/127.0.0.1/$port) 2>/dev/null || true
       done
-      (exec 3<> /dev/tcp/127.0.0.1/$SECURE && printf '\x16\x03\x01\x02\x00\x01' >&3 && sleep 12) 2>/dev/null &
+      (exec 3<> /dev/tcp/127.0.0.1/$SECURE && printf '\x16\x03\x01\x02\x00\x01' >&3 && cat <&3 > /dev/null) 2>/dev/null &
     done
     # Slow heads, slow bodies, slow readers, in turn.
     if command -v slowhttptest > /dev/null; then
-      timeout 40 slowhttptest "${names[$at]}" -c 1000 -r 500 -i 2 -l 15 -u "$URL" > /dev/null 2>&1 || true
-      at=$(((at + 1) % 3))
+      timeout 40 slowhttptest "${names[$((at % 3))]}" -c 1000 -r 500 -i 2 -l 15 -u "${targets[$((at % 2))]}" > /dev/null 2>&1 || true
+      at=$((at + 1))
     fi
     sleep 1
   done
@@ -153,9 +155,41 @@ kills=0 fills=0
   echo "$kills $fills" > "$BASE/counts"
 } > "$BASE/samples"
 
-wait "$HONEST" || surprise "something that was acknowledged was lost"
-wait "$HONEST_TLS" || surprise "something that was acknowledged through TLS was lost"
+# judge NAME FILE CODE: what verify found.
+judge() {
+  local of=$1 file=$2 code=$3 sent acknowledged
+  read -r sent acknowledged < <(sed -n 's/.*"sent":\([0-9]*\),"acknowledged":\([0-9]*\),.*/\1 \2/p' "$file") || true
+  if [ -z "${acknowledged:-}" ]; then
+    surprise "verify $of came to no result: exit code $code"
+  elif [ "$code" != 0 ]; then
+    surprise "of what was acknowledged $of something was lost, or nothing was: exit code $code"
+  elif [ $((acknowledged * 10)) -lt $((sent * 7)) ]; then
+    surprise "only $acknowledged of $sent were acknowledged $of"
+  fi
+}
+code=0
+wait "$HONEST" || code=$?
+judge "in the clear" "$BASE/verified" $code
+code=0
+wait "$HONEST_TLS" || code=$?
+judge "through TLS" "$BASE/verified-tls" $code
+
+# Since the last kill the gateway has seen each of the hostile, and full disks were full to it.
+curl -sS "http://127.0.0.1:$ADMIN/metrics" > "$BASE/metrics" || surprise "it gives no metrics"
+seen() {
+  local name=$1
+  shift
+  awk -v name="$name" 'index($0, name) == 1 { sum += $NF } END { exit sum == 0 }' "$BASE/metrics" || surprise "nothing was counted as $name: $*"
+}
+refused='hookgate_requests_refused_total'
+seen hookgate_tls_handshakes_failed_total "what is no handshake did not come to it"
+for source in github sealed; do
+  grep "^$refused" "$BASE/metrics" | grep "source=\"$source\"" | grep -q 'reason="wrong_signature"' || surprise "no wrong signature came to $source"
+done
+if command -v slowhttptest > /dev/null; then seen hookgate_head_timeouts_total "no slow head came to it"; fi
+if command -v h2load > /dev/null && ! grep -q '[1-9][0-9]* 4xx' "$BASE/h2load"; then surprise "nothing was refused over HTTP/2: $(tail -n 3 "$BASE/h2load")"; fi
 read -r kills fills < "$BASE/counts"
+if [ "$fills" -gt 0 ] && ! grep -q 'the journal takes no events' "$BASE/log"; then surprise "it never noticed that the disk was full"; fi
 cat "$BASE/verified" "$BASE/verified-tls"
 echo "$kills kills, $fills full disks in $MINUTES minutes"
 
