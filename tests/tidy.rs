@@ -124,6 +124,8 @@ fn nothing_is_left_for_later_in_code() {
 fn a_fuzz_target_is_a_binary_with_a_corpus_and_a_line_in_the_table() {
     let fuzz = root().join("fuzz");
     let [manifest, table] = ["Cargo.toml", "README.md"].map(|file| fs::read_to_string(fuzz.join(file)).unwrap());
+    let (table, _) = table.split_once("\n## ").unwrap();
+    let rows: String = table.lines().filter_map(|line| line.strip_prefix("| ")?.split('|').next()).collect();
     let targets = fs::read_to_string(root().join("src/fuzz/mod.rs")).unwrap();
     let targets: Vec<&str> = targets
         .lines()
@@ -135,10 +137,14 @@ fn a_fuzz_target_is_a_binary_with_a_corpus_and_a_line_in_the_table() {
         let binary = fs::read_to_string(fuzz.join(format!("fuzz_targets/{target}.rs"))).unwrap_or_default();
         assert!(binary.contains(&format!("hookgate::fuzz::{target}(")), "fuzz/fuzz_targets has no {target}");
         assert!(manifest.contains(&format!("path = \"fuzz_targets/{target}.rs\"")), "fuzz/Cargo.toml has no {target}");
-        assert!(fs::read_dir(fuzz.join("corpus").join(target)).unwrap().next().is_some(), "{target} has no corpus");
-        assert!(table.contains(&format!("`{target}`")), "fuzz/README.md does not tell of {target}");
+        let seeds = fs::read_dir(fuzz.join("corpus").join(target)).map_or(0, Iterator::count);
+        assert!(seeds > 0, "{target} has no corpus");
+        assert!(rows.contains(&format!("`{target}`")), "fuzz/README.md does not tell of {target}");
     }
-    assert_eq!(fs::read_dir(fuzz.join("fuzz_targets")).unwrap().count(), targets.len());
+    assert_eq!(manifest.matches("[[bin]]").count(), targets.len());
+    for folder in ["fuzz_targets", "corpus"] {
+        assert_eq!(fs::read_dir(fuzz.join(folder)).unwrap().count(), targets.len(), "{folder}");
+    }
 }
 
 #[test]

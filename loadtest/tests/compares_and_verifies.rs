@@ -330,19 +330,20 @@ fn idle_connections_are_kept_by_all_servers_and_weighed() {
 }
 
 #[test]
-fn what_never_arrives_is_called_lost_also_through_tls() {
+fn what_never_arrives_is_called_lost_in_the_clear_and_through_tls() {
     if !has_gateway() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
     // A gateway whose route discards, and a processor that therefore waits for nothing.
-    let listen = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let [clear, tls] = free.map(|listener| listener.local_addr().unwrap());
     std::fs::write(dir.path().join("secret"), "s3cret").unwrap();
     let certificate = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     std::fs::write(dir.path().join("cert.pem"), certificate.cert.pem()).unwrap();
     std::fs::write(dir.path().join("key.pem"), certificate.signing_key.serialize_pem()).unwrap();
     let config = format!(
-        "[gateway]\nlisten = {{ address = \"{listen}\", tls = {{ cert = \"cert.pem\", key = \"key.pem\" }} }}\n\
+        "[gateway]\nlisten = [\"{clear}\", {{ address = \"{tls}\", tls = {{ cert = \"cert.pem\", key = \"key.pem\" }} }}]\n\
          admin = \"off\"\n[[source]]\nname = \"github\"\npreset = \"github\"\n\
          secret = {{ file = \"secret\" }}\nack = \"memory\"\n[[route]]\nname = \"all\"\nfrom = {{ source = \"github\" }}\n\
          to = \"discard\"\n"
@@ -356,21 +357,30 @@ fn what_never_arrives_is_called_lost_also_through_tls() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    while std::net::TcpStream::connect(listen).is_err() {
-        assert!(gateway.try_wait().unwrap().is_none(), "it runs");
+    for address in [clear, tls] {
+        while std::net::TcpStream::connect(address).is_err() {
+            assert!(gateway.try_wait().unwrap().is_none(), "it runs");
+        }
     }
-    let output = Command::new(env!("CARGO_BIN_EXE_loadtest"))
-        .args(["verify", "--url", &format!("https://{listen}/hooks/github"), "--ca"])
-        .arg(dir.path().join("cert.pem"))
-        .arg("--secret-file")
-        .arg(dir.path().join("secret"))
-        .args(["--processor", "127.0.0.1:0", "--rate", "50", "--duration", "200ms", "--settle", "100ms", "--json"])
-        .output()
-        .unwrap();
+    let verify = |url: &str, trusted: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_loadtest"))
+            .current_dir(dir.path())
+            .args(["verify", "--secret-file", "secret", "--processor", "127.0.0.1:0", "--rate", "50"])
+            .args(["--duration", "200ms", "--settle", "100ms", "--json", "--url", url])
+            .args(trusted)
+            .output()
+            .unwrap()
+    };
+    let (clear, tls) = (format!("http://{clear}/hooks/github"), format!("https://{tls}/hooks/github"));
+    let untrusted = verify(&tls, &[]);
+    let outputs = [verify(&clear, &[]), verify(&tls, &["--ca", "cert.pem"])];
     gateway.kill().unwrap();
     gateway.wait().unwrap();
-    let report = json(&output);
-    assert_eq!((output.status.code(), &report["processors"][0]["arrived"]), (Some(1), &0.into()), "{report}");
-    assert_eq!(report["processors"][0]["lost"], report["acknowledged"]);
-    assert!(!report["processors"][0]["lost_ids"].as_array().unwrap().is_empty());
+    assert!(String::from_utf8_lossy(&untrusted.stderr).contains("whom to trust? Give --ca"), "{untrusted:?}");
+    for output in &outputs {
+        let report = json(output);
+        assert_eq!((output.status.code(), &report["processors"][0]["arrived"]), (Some(1), &0.into()), "{report}");
+        assert_eq!(report["processors"][0]["lost"], report["acknowledged"]);
+        assert!(!report["processors"][0]["lost_ids"].as_array().unwrap().is_empty());
+    }
 }

@@ -21,8 +21,9 @@ pub(super) struct Proxies {
 /// The last hop of a header's value, and what stands to its left.
 type LastHop = fn(&[u8]) -> Hop<'_>;
 
+/// Whom one proxy says it was asked by.
 struct Hop<'a> {
-    /// None if nobody can read it.
+    /// `None` if nobody can read it.
     address: Option<IpAddr>,
     left: Option<&'a [u8]>,
 }
@@ -97,7 +98,7 @@ fn forwarded_for(element: &str) -> Option<IpAddr> {
     if named.next().is_some() { None } else { node(first) }
 }
 
-/// Where the last of them stands, looked for from the right, so that a quote that somebody began on the left and did not end
+/// Where the last separator outside quotes stands, looked for from the right, so that a quote that somebody began on the left and did not end
 /// takes in nothing of what others have added.
 fn last_unquoted(text: &[u8], separator: u8) -> Option<usize> {
     let mut quoted = false;
@@ -167,14 +168,15 @@ mod tests {
         assert_eq!(client(&["::ffff:203.0.113.7"]), "203.0.113.7");
         assert_eq!(client(&["10.3.3.3"]), "10.3.3.3");
         assert_eq!(client(&["\u{ff}, 203.0.113.7"]), "203.0.113.7", "nor does it matter what it is");
-        for unreadable in ["unknown", "", "192.0.2.1, ", "192.0.2.1, nonsense", "\u{ff}"] {
+        for unreadable in ["unknown", "", "192.0.2.1, ", ",10.1.1.1", "192.0.2.1, nonsense", "\u{ff}"] {
             assert_eq!(client(&[unreadable]), UNKNOWN.to_string(), "{unreadable}");
         }
     }
 
     #[test]
     fn forwarded_is_read_with_its_quotes() {
-        let client = |value: &str| client(ForwardedHeader::Forwarded, &[value]);
+        let of_all = |values: &[&str]| client(ForwardedHeader::Forwarded, values);
+        let client = |value: &str| of_all(&[value]);
         assert_eq!(client("for=203.0.113.7;proto=https;by=10.0.0.1"), "203.0.113.7");
         assert_eq!(client("For=\"[2001:db8::7]:4711\", for=10.2.2.2"), "2001:db8::7");
         assert_eq!(client("for=192.0.2.1;host=\"a, for=192.0.2.2\", for=203.0.113.7"), "203.0.113.7");
@@ -183,6 +185,12 @@ mod tests {
             client("for=10.1.1.1;host=\"a\\\", for=192.0.2.2\""),
             "10.1.1.1",
             "nor what is behind a quote in it"
+        );
+        assert_eq!(of_all(&["for=192.0.2.1, for=203.0.113.7", "for=10.1.1.1", "for=10.2.2.2"]), "203.0.113.7");
+        assert_eq!(
+            of_all(&["for=\"192.0.2.1", "for=203.0.113.7;host=\"a\""]),
+            "203.0.113.7",
+            "a quote ends with its header"
         );
         for unreadable in ["x=\"", "\u{ff}\"", "for=\"192.0.2.1\\\"", "\"\\\\\"\""] {
             assert_eq!(client(&format!("{unreadable}, for=203.0.113.7")), "203.0.113.7", "{unreadable}");
