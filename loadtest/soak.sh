@@ -181,10 +181,9 @@ seen() {
   shift
   awk -v name="$name" 'index($0, name) == 1 { sum += $NF } END { exit sum == 0 }' "$BASE/metrics" || surprise "nothing was counted as $name: $*"
 }
-refused='hookgate_requests_refused_total'
 seen hookgate_tls_handshakes_failed_total "what is no handshake did not come to it"
 for source in github sealed; do
-  grep "^$refused" "$BASE/metrics" | grep "source=\"$source\"" | grep -q 'reason="wrong_signature"' || surprise "no wrong signature came to $source"
+  grep "^hookgate_requests_refused_total" "$BASE/metrics" | grep "source=\"$source\"" | grep -q 'reason="wrong_signature"' || surprise "no wrong signature came to $source"
 done
 if command -v slowhttptest > /dev/null; then seen hookgate_head_timeouts_total "no slow head came to it"; fi
 if command -v h2load > /dev/null && ! grep -q '[1-9][0-9]* 4xx' "$BASE/h2load"; then surprise "nothing was refused over HTTP/2: $(tail -n 3 "$BASE/h2load")"; fi
