@@ -5,8 +5,10 @@
 //! - *Events are gathered in one buffer* (`batch`) instead of being written from where they lie, with a vector of pieces: the copy,
 //!   which is what could be saved, is `copied`. It has to be small beside the write and the sync of as many bytes, which
 //!   `loadtest disk --ways` measures with the device.
-//! - *The checksum is CRC-32C by instructions of the processor* (`crc32c`), which is what else the batch costs, beside the
-//!   CRC-32 of `crc32fast`, which is in the binary too.
+//! - *The checksum is CRC-32C by instructions of the processor* (`crc32c`), which is what else the batch costs. It is not the
+//!   fastest: CRC-32 as `crc32fast` folds it, which is in the binary too, takes three fifths of the time, 0.5 µs less for an
+//!   event of 7.3 KB. But from 11 KiB on it is sure to notice no more than two changed bits, and CRC-32C three, up to 256 MiB
+//!   (P. Koopman, "CRC Polynomial Zoo", <https://users.ece.cmu.edu/~koopman/crc/>). A batch has up to 1 MiB.
 //!
 //! `cargo bench --features benches --bench journal`
 
