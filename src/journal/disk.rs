@@ -32,6 +32,8 @@ pub(super) trait DiskFile: fmt::Debug + Send + Sync {
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize>;
     /// Writes some of the bytes at `offset`.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
+    /// Gives it so many bytes from `offset` on without writing them: they are zeros, as far as there were none before.
+    fn allocate(&self, offset: u64, length: u64) -> io::Result<()>;
     /// Makes its content safe. After an error that is never to be believed again: the system has forgotten which pages it
     /// could not write.
     fn sync(&self) -> io::Result<()>;
@@ -39,7 +41,7 @@ pub(super) trait DiskFile: fmt::Debug + Send + Sync {
     fn forget_cached(&self) -> io::Result<()>;
 }
 
-impl dyn DiskFile {
+impl dyn DiskFile + '_ {
     /// Writes all of it, in however many pieces the system takes it.
     pub(super) fn write_all_at(&self, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
         while !bytes.is_empty() {
@@ -167,11 +169,33 @@ impl DiskFile for File {
         FileExt::write_at(self, bytes, offset)
     }
 
+    fn allocate(&self, offset: u64, length: u64) -> io::Result<()> {
+        Ok(rustix::fs::fallocate(self, rustix::fs::FallocateFlags::empty(), offset, length)?)
+    }
+
     fn sync(&self) -> io::Result<()> {
         self.sync_data()
     }
 
     fn forget_cached(&self) -> io::Result<()> {
         Ok(rustix::fs::fadvise(self, 0, None, rustix::fs::Advice::DontNeed)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_allocated_is_zeros_and_can_be_written() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = RealDisk::open(dir.path()).and_then(|disk| disk.create("spare")).expect("a file");
+        file.write_all_at(&[1; 5], 0).expect("room");
+        file.allocate(5, 10_000).expect("a file system that can");
+        file.write_all_at(&[2; 5], 9_000).expect("room");
+        let mut read = vec![9; 20_000];
+        assert_eq!(file.read_full_at(&mut read, 0).expect("it can be read"), 10_005);
+        let nonzero: Vec<_> = (0..10_005).filter(|&at| read[at] != 0).collect();
+        assert_eq!(nonzero, (0..5).chain(9_000..9_005).collect::<Vec<_>>());
     }
 }

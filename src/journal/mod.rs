@@ -5,7 +5,7 @@
 //!                                             │
 //!                                             ├──▶ ring of recent batches ──▶ Reader (dispatch)
 //!                                             └──▶ segments ──────────────────▶ Reader, when it is behind
-//! disk      writes the next segments ahead, recycles those that nobody needs
+//! disk      prepares the next segments, recycles those that nobody needs
 //! ```
 //!
 //! It knows nothing of routes but how far each says it has come, which it keeps for them. `docs/journal-format.md` describes

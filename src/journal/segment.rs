@@ -150,8 +150,17 @@ pub(super) struct Segment {
     offset: u64,
     /// Its number.
     number: u64,
-    /// Bytes that are already written, so that a sync moves data alone.
+    /// Bytes that are there already, most of them written, so that a sync moves data alone.
     capacity: u64,
+    end: Sequence,
+}
+
+/// A batch that is written and not yet synced.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Written {
+    bytes: u64,
+    /// The sequence after its last event.
     end: Sequence,
 }
 
@@ -192,7 +201,7 @@ impl Segment {
         Ok(Self { file, header, offset, number, capacity, end })
     }
 
-    /// Whether a batch of so many bytes belongs here: it fits into what was written ahead, or there is nothing yet but the
+    /// Whether a batch of so many bytes belongs here: it fits into what is there, or there is nothing yet but the
     /// checkpoint. A batch larger than a segment has one to itself, which grows.
     pub(super) fn has_room(&self, size: usize) -> bool {
         self.number <= 1 || self.offset + size as u64 <= self.capacity
@@ -200,18 +209,28 @@ impl Segment {
 
     /// Writes and syncs a batch whose first event has the sequence `first`. When this returns it is safe.
     pub(super) fn append(&mut self, batch: &mut BatchBuffer, first: Sequence) -> Result<(), AppendError> {
-        let events = u64::from(batch.events());
+        let written = self.write(batch, first)?;
+        self.sync(written)
+    }
+
+    /// The first half of [`Segment::append`]: the system has the batch, the disk may not.
+    pub(super) fn write(&mut self, batch: &mut BatchBuffer, first: Sequence) -> Result<Written, AppendError> {
+        let end = first.plus(u64::from(batch.events()));
         let bytes = batch.seal(&self.header.id, self.number, first);
-        let size = bytes.len() as u64;
         // Without room nothing was promised, and the next write at this place begins anew.
         self.file.write_all_at(bytes, self.offset).map_err(|error| AppendError { broken: !is_full(&error), error })?;
         failpoint::pass("batch.written");
+        Ok(Written { bytes: bytes.len() as u64, end })
+    }
+
+    /// The other half. When this returns the batch is safe.
+    pub(super) fn sync(&mut self, Written { bytes, end }: Written) -> Result<(), AppendError> {
         self.file.sync().map_err(|error| AppendError { broken: true, error })?;
         failpoint::pass("batch.synced");
-        self.offset += size;
+        self.offset += bytes;
         self.number += 1;
         self.capacity = self.capacity.max(self.offset);
-        self.end = first.plus(events);
+        self.end = end;
         Ok(())
     }
 

@@ -178,6 +178,12 @@ impl Shared {
         (self.orders.len(), self.queue.bytes())
     }
 
+    /// Whether a whole batch waits: events come faster than the disk takes them.
+    pub(super) fn is_saturated(&self) -> bool {
+        // The bytes alone may be those of an event that is on its way into the channel, or does not get in.
+        self.queue.bytes() >= self.pace.batch_bytes_max && !self.orders.is_empty()
+    }
+
     /// Leaves something for the journal thread.
     pub(super) fn control(&self, leave: impl FnOnce(&mut Control)) {
         leave(&mut locked(&self.control));

@@ -1,6 +1,7 @@
 //! Files to become the next segment: written ahead, or recycled from segments that nobody needs. Runs on `disk`.
 //!
-//! Zeros are written, never merely allocated: syncing into extents that were not written before costs twice as much. A file
+//! Zeros are written while there is time for it: syncing into extents that were merely allocated takes 2.7 ms a megabyte
+//! instead of 1.6. Where the journal needs the disk itself, or waits for the file, that is less than zeros would take. A file
 //! that was a segment gets a spare's name, and the folder is synced, before anything in it is changed: a power cut never
 //! leaves a segment's name on other content.
 
@@ -9,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::catalog::Catalog;
-use super::disk::{Disk, is_full};
+use super::disk::{Disk, DiskFile, is_full};
 use super::index;
 use super::layout::{BLOCK, Name};
 use super::mutex::locked;
@@ -25,7 +26,10 @@ const SPARES_KEPT: usize = 1;
 
 /// Written and synced at once. The journal's own syncs wait behind this much and no more. (Three rounds in turn at 4,000
 /// events of 10 KB a second: the 99th percentile of the answer 14.8 ms where a whole segment was synced in one go, 1.3 ms so.)
-const ZEROS: usize = 256 << 10;
+const ZEROS: usize = if cfg!(test) { 16 << 10 } else { 256 << 10 };
+
+/// Allocated at once while a whole batch waits. That may soon be over, and what is left is better written.
+const ALLOCATED: u64 = if cfg!(test) { 32 << 10 } else { 8 << 20 };
 
 /// Why there is no spare.
 #[derive(Debug, Clone)]
@@ -34,6 +38,13 @@ pub(super) struct Shortage {
     pub(super) refusal: Refusal,
     /// What there is too little of, or what the system said.
     pub(super) why: String,
+}
+
+impl From<&io::Error> for Shortage {
+    fn from(error: &io::Error) -> Self {
+        let refusal = if is_full(error) { Refusal::JournalFull } else { Refusal::JournalFailed };
+        Self { refusal, why: error.to_string() }
+    }
 }
 
 /// Where the journal thread finds the next segment's file.
@@ -47,27 +58,42 @@ pub(super) struct Supply {
 struct SupplyState {
     spare: Option<Spare>,
     shortage: Option<Shortage>,
+    /// The journal thread waits, or was told that there is none.
+    wanted: bool,
 }
 
 impl Supply {
     /// Takes the spare, waiting while one is being prepared, at most for `patience`.
     pub(super) fn take(&self, patience: Duration) -> Result<Spare, Shortage> {
         let wanting = |state: &mut SupplyState| state.spare.is_none() && state.shortage.is_none();
-        let waited = self.changed.wait_timeout_while(locked(&self.state), patience, wanting);
+        let mut state = locked(&self.state);
+        state.wanted = true;
+        let waited = self.changed.wait_timeout_while(state, patience, wanting);
         let (mut state, _) = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
-        state.spare.take().ok_or_else(|| state.reason())
+        let spare = state.spare.take();
+        state.wanted = spare.is_none();
+        spare.ok_or_else(|| state.reason())
     }
 
-    /// Why there is none, if there is none.
+    fn is_wanted(&self) -> bool {
+        locked(&self.state).wanted
+    }
+
+    /// Whether there is one; if not it is wanted, and this is why.
     pub(super) fn check(&self) -> Result<(), Shortage> {
-        let state = locked(&self.state);
-        if state.spare.is_some() { Ok(()) } else { Err(state.reason()) }
+        let mut state = locked(&self.state);
+        state.wanted = state.spare.is_none();
+        if state.wanted { Err(state.reason()) } else { Ok(()) }
+    }
+
+    fn is_empty(&self) -> bool {
+        locked(&self.state).spare.is_none()
     }
 
     fn put(&self, stocked: Result<Spare, Shortage>) {
         let mut state = locked(&self.state);
         match stocked {
-            Ok(spare) => *state = SupplyState { spare: Some(spare), shortage: None },
+            Ok(spare) => *state = SupplyState { spare: Some(spare), shortage: None, wanted: false },
             Err(shortage) => state.shortage = Some(shortage),
         }
         self.changed.notify_all();
@@ -144,7 +170,7 @@ impl Stock {
         if let Err(error) = self.let_go() {
             tracing::warn!(%error, "the journal cannot recycle a segment; trying again");
         }
-        if self.supply.check().is_err() {
+        if self.supply.is_empty() {
             let stocked = self.next();
             if let Err(shortage) = &stocked {
                 tracing::debug!(why = shortage.why, "there is no file for the journal's next segment");
@@ -171,7 +197,7 @@ impl Stock {
     /// A spare: one that is there, a new one, or the oldest segment that no route needs.
     fn next(&mut self) -> Result<Spare, Shortage> {
         if self.unsynced {
-            self.sync_folder().map_err(|error| shortage(&error))?;
+            self.sync_folder().map_err(|error| Shortage::from(&error))?;
         }
         if let Some(spare) = self.spares.pop() {
             return Ok(spare);
@@ -188,35 +214,57 @@ impl Stock {
                 return Err(shortage_of_room);
             }
             // History gives way to new events.
-            self.recycle().map_err(|error| shortage(&error))?;
+            self.recycle().map_err(|error| Shortage::from(&error))?;
             self.spares.pop().ok_or(shortage_of_room)
         })
     }
 
     fn create(&mut self) -> Result<Spare, Shortage> {
         let name = Name::Spare(fastrand::u64(..)).to_string();
-        let created = self.write_zeros(&name);
+        let created = self.write_ahead(&name);
         if created.is_err() {
             // Whether it is there or not, nothing depends on it.
             let _ = self.disk.remove(&name);
         }
-        created.map_err(|error| shortage(&error))
+        created.map_err(|error| Shortage::from(&error))
     }
 
-    fn write_zeros(&self, name: &str) -> io::Result<Spare> {
+    fn write_ahead(&self, name: &str) -> io::Result<Spare> {
         let file = self.disk.create(name)?;
         failpoint::pass("spare.created");
         let bytes = self.bounds.segment_size;
         let zeros = vec![0; ZEROS.min(bytes as usize)];
         let mut written = 0;
         while written < bytes {
-            let piece = zeros.get(..(bytes - written) as usize).unwrap_or(&zeros);
-            file.write_all_at(piece, written)?;
-            file.sync()?;
-            written += piece.len() as u64;
+            written += self.grow(&*file, written, &zeros)?;
             failpoint::pass("spare.grown");
         }
         Ok(Spare { name: name.to_owned(), file, bytes })
+    }
+
+    /// Makes a spare's file longer by some synced bytes, and says how many.
+    fn grow(&self, file: &dyn DiskFile, from: u64, zeros: &[u8]) -> io::Result<u64> {
+        let left = self.bounds.segment_size - from;
+        let hurried = match (self.supply.is_wanted(), self.shared.is_saturated()) {
+            (true, _) => left,
+            (false, true) => left.min(ALLOCATED),
+            (false, false) => 0,
+        };
+        let allocated = hurried > 0
+            && match file.allocate(from, hurried) {
+                Err(error) if is_full(&error) => return Err(error),
+                // Where the file system cannot do that, zeros are written.
+                allocated => allocated.is_ok(),
+            };
+        let grown = if allocated {
+            hurried
+        } else {
+            let piece = zeros.get(..left as usize).unwrap_or(zeros);
+            file.write_all_at(piece, from)?;
+            piece.len() as u64
+        };
+        file.sync()?;
+        Ok(grown)
     }
 
     /// Makes the oldest segment a spare.
@@ -269,11 +317,6 @@ impl Stock {
     fn catalog(&self) -> &Catalog {
         &self.shared.catalog
     }
-}
-
-fn shortage(error: &io::Error) -> Shortage {
-    let refusal = if is_full(error) { Refusal::JournalFull } else { Refusal::JournalFailed };
-    Shortage { refusal, why: error.to_string() }
 }
 
 const _: () = assert!(ZEROS.is_multiple_of(BLOCK));

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! There is no timer: while one batch is synced the next one gathers in the queue, and an idle journal writes what comes at
-//! once. A batch is written only after the one before it was synced.
+//! once. A batch is written only after the one before it was synced. Where a whole batch waits then, the outcomes of the one
+//! before are told when that is written.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Sender;
 
 use super::batch::BatchBuffer;
-use super::disk::{Disk, is_full};
+use super::disk::Disk;
 use super::gathered::{Gathered, Waiting};
 use super::ids::{Ids, Known};
 use super::index::{self, Spot};
@@ -143,13 +144,17 @@ impl Writer {
     /// Takes an event into the batch, or answers it at once.
     pub(super) fn take(&mut self, submission: Submission) {
         self.shared.left_queue(submission.source, submission.bytes);
-        let Submission { event, source, id, dedupe, ticket, state, .. } = submission;
+        let Submission { event, source, id, dedupe, bytes, ticket, state } = submission;
         if !state.take() {
             // The io thread has refused it. The slot is free only now.
             return self.tell(ticket, Outcome::Refused(Refusal::JournalBehind));
         }
         if self.retry.is_some() {
             return self.tell(ticket, Outcome::Refused(self.refusal()));
+        }
+        if bytes > self.batch_bytes_max {
+            // It takes long to write, and outcomes may be held back.
+            self.outcomes.send();
         }
         let waiting = Waiting { ticket, source, id, dedupe };
         let known = if dedupe { self.ids.look_up(source, id, self.shared.id_time(event.received_at())) } else { None };
@@ -194,14 +199,15 @@ impl Writer {
             Some(_) => self.parking.refuse(self.refusal(), &self.shared),
         }
 
-        if !self.gathered.buffer.is_empty() {
+        if self.gathered.buffer.is_empty() {
+            self.outcomes.send();
+        } else {
             match self.write() {
                 Ok((first, offset)) => self.succeed(first, offset),
                 Err(shortage) => self.fail(shortage),
             }
             self.gathered.buffer.clear();
         }
-        self.outcomes.send();
         self.let_go();
         close
     }
@@ -225,6 +231,7 @@ impl Writer {
 
     /// Leaves a checkpoint, so that the next start has little to read.
     pub(super) fn close(&mut self) {
+        self.outcomes.send();
         failpoint::pass("close.begun");
         if self.retry.is_none()
             && let Err(shortage) = self.probe()
@@ -259,9 +266,12 @@ impl Writer {
             self.tell(copy.ticket, Outcome::Duplicate);
         }
         failpoint::pass("receipts.ready");
-        // Answers first: providers wait for them, routes only for work.
-        self.outcomes.send();
-        failpoint::pass("receipts.sent");
+        // Answers first: providers wait for them, routes only for work. But an io thread on the same core would answer while the
+        // disk rests: where a whole batch waits, that sends them, between its write and its sync.
+        if !self.shared.is_saturated() {
+            self.outcomes.send();
+            failpoint::pass("receipts.sent");
+        }
         self.note_in_index(first, offset);
         let mut items: Vec<_> = self.gathered.events.drain(..).map(Item::Event).collect();
         items.extend(self.parking.succeed(first.plus(items.len() as u64), offset, &self.shared));
@@ -296,6 +306,7 @@ impl Writer {
         self.shared.counts.failures.increment();
         self.parking.fail(shortage.refusal, &self.shared);
         self.note_trouble(shortage, Instant::now());
+        self.outcomes.send();
     }
 
     fn note_trouble(&mut self, shortage: Shortage, now: Instant) {
@@ -341,6 +352,8 @@ impl Writer {
         // Something is left for the checkpoint that makes a release safe when there is no room for another segment.
         let left = BLOCK + (locked(&self.shared.open).len() * LISTED).min(self.batch_bytes_max);
         if self.segment.as_ref().is_none_or(|segment| !segment.has_room(size + left)) {
+            // The next segment's file may be long in coming.
+            self.outcomes.send();
             self.rotate()?;
         }
         failpoint::pass("batch.gathered");
@@ -348,10 +361,12 @@ impl Writer {
         let offset = self.segment.as_ref().map_or(0, |segment| segment.link().sealed_at);
         let begun = Instant::now();
         self.shared.pace.begin(begun);
-        let appended = match &mut self.segment {
-            Some(segment) => segment.append(&mut self.gathered.buffer, first),
-            None => return Err(Shortage { refusal: Refusal::JournalFailed, why: "there is no segment".into() }),
+        let Some(segment) = &mut self.segment else {
+            return Err(Shortage { refusal: Refusal::JournalFailed, why: "there is no segment".into() });
         };
+        let written = segment.write(&mut self.gathered.buffer, first);
+        self.outcomes.send();
+        let appended = written.and_then(|written| segment.sync(written));
         let took = begun.elapsed();
         self.shared.pace.end(took);
         self.settle(appended, u64::from(self.gathered.buffer.events()))?;
@@ -382,7 +397,7 @@ impl Writer {
                     self.segment = None;
                     self.shared.catalog.note_broken();
                 }
-                Err(failure(&error))
+                Err(Shortage::from(&error))
             }
         }
     }
@@ -424,7 +439,7 @@ impl Writer {
                 for name in names {
                     let _ = self.disk.remove(&name);
                 }
-                Err(failure(&error))
+                Err(Shortage::from(&error))
             }
         };
         // Only now: what there is counts against `max_size`.
@@ -480,9 +495,4 @@ fn write_checkpoint(progress: &BTreeMap<Arc<str>, RouteProgress>, open: &Open, t
     if open.len() > 0 {
         to.push(|to| record::write_open(open, to));
     }
-}
-
-fn failure(error: &std::io::Error) -> Shortage {
-    let refusal = if is_full(error) { Refusal::JournalFull } else { Refusal::JournalFailed };
-    Shortage { refusal, why: error.to_string() }
 }

@@ -1,7 +1,7 @@
 //! A journal without threads, driven step by step on a simulated disk: the same seed does the same.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, unbounded};
@@ -19,7 +19,7 @@ use crate::refusal::Refusal;
 pub(super) struct Driven {
     parts: Prepared,
     entrance: usize,
-    completions: UnboundedReceiver<Completions>,
+    completions: Arc<Mutex<UnboundedReceiver<Completions>>>,
     now: Instant,
     pub(super) recovered: Recovered,
 }
@@ -33,6 +33,7 @@ impl Driven {
         let (parts, recovered) = prepare(Arc::new(disk.clone()), settings, Duration::ZERO)?;
         let (sender, completions) = unbounded_channel();
         let entrance = parts.shared.add_entrance(sender, Arc::default());
+        let completions = Arc::new(Mutex::new(completions));
         let mut driven = Self { parts, entrance, completions, now: Instant::now(), recovered };
         driven.run_errands();
         Ok(driven)
@@ -46,13 +47,10 @@ impl Driven {
 
     /// The same, with outcomes in the order of `numbers`.
     pub(super) fn submit_in_order(&mut self, numbers: &[u64], dedupe: bool) -> Vec<Outcome> {
-        for (at, &number) in numbers.iter().enumerate() {
-            let submission = Submission::for_test(&self.parts.shared, event(number), dedupe, self.entrance, at);
-            self.parts.shared.send(submission).unwrap();
-        }
+        self.hand_over(numbers.iter().map(|&number| event(number)), dedupe);
         self.turn();
         let mut outcomes = BTreeMap::new();
-        while let Ok(list) = self.completions.try_recv() {
+        while let Ok(list) = self.completions.lock().unwrap().try_recv() {
             for (ticket, outcome) in list {
                 assert_eq!(outcomes.insert(ticket.number(), outcome), None);
             }
@@ -61,11 +59,48 @@ impl Driven {
         outcomes.into_values().collect()
     }
 
+    /// Puts events into the queue, and no more. They are numbered from 0 on.
+    pub(super) fn hand_over(&self, events: impl IntoIterator<Item = crate::event::Event>, dedupe: bool) {
+        for (at, event) in events.into_iter().enumerate() {
+            let submission = Submission::for_test(&self.parts.shared, event, dedupe, self.entrance, at);
+            self.parts.shared.send(submission).unwrap();
+        }
+    }
+
+    /// Puts an event into the queue while something else is going on.
+    pub(super) fn sender(&self) -> impl Fn(crate::event::Event) + Send + use<> {
+        let (shared, entrance) = (Arc::clone(&self.parts.shared), self.entrance);
+        move |event| shared.send(Submission::for_test(&shared, event, true, entrance, 0)).unwrap()
+    }
+
+    /// Commits one batch of what waits, and returns what was told meanwhile: a list for each time, of numbers and outcomes.
+    pub(super) fn commit_one(&mut self) -> Vec<Vec<(usize, Outcome)>> {
+        while self.parts.writer.has_room()
+            && let Ok(crate::journal::shared::Order::Submit(submission)) = self.parts.orders.try_recv()
+        {
+            self.parts.writer.take(submission);
+        }
+        self.parts.writer.commit();
+        self.told()
+    }
+
+    /// What was told and not looked at yet: a list for each time, of numbers and outcomes.
+    pub(super) fn told(&self) -> Vec<Vec<(usize, Outcome)>> {
+        let lists = std::iter::from_fn(|| self.completions.lock().unwrap().try_recv().ok());
+        lists.map(|list| list.into_iter().map(|(ticket, outcome)| (ticket.number(), outcome)).collect()).collect()
+    }
+
+    /// How many lists there are to look at, for who cannot wait until this is over.
+    pub(super) fn lists_told(&self) -> impl Fn() -> usize + Send + use<> {
+        let completions = Arc::clone(&self.completions);
+        move || completions.lock().unwrap().len()
+    }
+
     /// Hands over an event of any kind, without a look for duplicates.
     pub(super) fn submit_event(&mut self, event: crate::event::Event) -> Outcome {
         self.parts.shared.send(Submission::for_test(&self.parts.shared, event, false, self.entrance, 0)).unwrap();
         self.turn();
-        self.completions.try_recv().unwrap()[0].1
+        self.completions.lock().unwrap().try_recv().unwrap()[0].1
     }
 
     pub(super) fn save_progress(&self, route: &str, position: u64) {
@@ -133,10 +168,16 @@ impl Driven {
     }
 
     pub(super) fn close(mut self) {
+        self.close_writer();
+    }
+
+    /// What the journal thread does at the very end.
+    pub(super) fn close_writer(&mut self) {
         self.parts.writer.close();
     }
 
-    fn run_errands(&mut self) {
+    /// Runs what `disk` was asked to do.
+    pub(super) fn run_errands(&mut self) {
         while let Ok(errand) = self.parts.errands.1.try_recv() {
             match errand {
                 Errand::Release(released) => self.parts.stock.release(released),

@@ -21,7 +21,7 @@ fn later() -> Instant {
     Instant::now() + Duration::from_secs(600)
 }
 
-/// Readers are told right after the senders.
+/// Readers are told right before or after the senders.
 fn wait_until_published(journal: &Journal, end: u64) {
     while journal.reader().synced_end() < Sequence(end) {
         std::thread::yield_now();

@@ -26,6 +26,8 @@ mod room;
 
 mod rot;
 
+mod saturated;
+
 mod sim_disk;
 
 use std::path::Path;

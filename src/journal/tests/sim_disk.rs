@@ -40,9 +40,30 @@ struct State {
     fault: Option<(u64, Fault)>,
     /// Bytes that all files may have together.
     room: Option<usize>,
+    /// Some file systems cannot.
+    allocates: bool,
+    /// Bytes that were.
+    allocated: u64,
     met: bool,
     off: bool,
     violations: Vec<String>,
+    watch: Option<Watch>,
+}
+
+/// Looks on whenever a file is written or synced.
+struct Watch(Box<dyn FnMut(Operation) + Send>);
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watch")
+    }
+}
+
+/// What is done to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operation {
+    Write,
+    Sync,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -89,10 +110,18 @@ impl SimDisk {
             operations: 0,
             fault: None,
             room: None,
+            allocates: !seed.is_multiple_of(4),
+            allocated: 0,
             met: false,
             off: false,
             violations: Vec::new(),
+            watch: None,
         })))
+    }
+
+    /// Calls `look` before any file is written or synced.
+    pub(super) fn watch(&self, look: impl FnMut(Operation) + Send + 'static) {
+        self.state().watch = Some(Watch(Box::new(look)));
     }
 
     /// The fault at the `at`-th operation from now that changes something.
@@ -152,6 +181,11 @@ impl SimDisk {
         self.state().violations.clone()
     }
 
+    /// Bytes that were allocated instead of written.
+    pub(super) fn allocated(&self) -> u64 {
+        self.state().allocated
+    }
+
     /// The content of a file.
     pub(super) fn content(&self, name: &str) -> Vec<u8> {
         let state = self.state();
@@ -177,6 +211,7 @@ impl SimDisk {
             safe_folder: state.safe_folder.clone(),
             pending: state.pending.clone(),
             violations: Vec::new(),
+            watch: None,
             ..*state
         })))
     }
@@ -224,6 +259,12 @@ impl State {
             self.pending.push(change);
         }
         fault.map_or(Ok(()), fault_error)
+    }
+
+    fn show(&mut self, operation: Operation) {
+        if let Some(Watch(look)) = &mut self.watch {
+            look(operation);
+        }
     }
 
     fn forbid_after_failure(&mut self, inode: usize, what: &str) {
@@ -316,6 +357,7 @@ impl DiskFile for SimFile {
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         let mut state = self.disk.state();
+        state.show(Operation::Write);
         state.forbid_after_failure(self.inode, "write");
         let mut fault = state.operation()?;
         let offset = offset as usize;
@@ -343,8 +385,29 @@ impl DiskFile for SimFile {
         Ok(length)
     }
 
+    fn allocate(&self, offset: u64, length: u64) -> io::Result<()> {
+        let mut state = self.disk.state();
+        if !state.allocates {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let mut fault = state.operation()?.filter(|fault| *fault != Fault::ShortWrite);
+        let used: usize = state.folder.values().map(|&inode| state.inodes[inode].now.len()).sum();
+        if state.room.is_some_and(|room| used + length as usize > room) {
+            fault = Some(Fault::NoRoom);
+        }
+        // Where it fails, a part of it may be there.
+        let there = if fault.is_some() { state.rng.usize(..length as usize) } else { length as usize };
+        state.allocated += there as u64;
+        let inode = &mut state.inodes[self.inode];
+        let end = offset as usize + there;
+        inode.now.resize(inode.now.len().max(end), 0);
+        inode.dirty.extend(offset as usize / SECTOR..end.div_ceil(SECTOR));
+        fault.map_or(Ok(()), fault_error)
+    }
+
     fn sync(&self) -> io::Result<()> {
         let mut state = self.disk.state();
+        state.show(Operation::Sync);
         state.forbid_after_failure(self.inode, "sync");
         let fault = state.operation()?.filter(|fault| *fault != Fault::ShortWrite);
         let State { rng, inodes, .. } = &mut *state;
