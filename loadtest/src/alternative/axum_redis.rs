@@ -2,12 +2,14 @@
 //! came meanwhile; the one connection is pipelined, so that there are many.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
 
 use super::event::{self, Event};
@@ -21,7 +23,9 @@ struct App {
 
 pub(super) fn serve(listen: SocketAddr, key: Key, store: &str) -> anyhow::Result<()> {
     event::serve(listen, async || {
-        let redis = redis::Client::open(store)?.get_multiplexed_async_connection().await?;
+        // The crate gives up after half a second, which many large bodies at once take.
+        let patient = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
+        let redis = redis::Client::open(store)?.get_multiplexed_async_connection_with_config(&patient).await?;
         Ok(Router::new().route("/hooks/github", post(hook)).with_state(App { key, redis }))
     })
 }
@@ -39,6 +43,9 @@ async fn hook(State(mut app): State<App>, headers: HeaderMap, body: Bytes) -> St
         Err(_) => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
+
+/// GitHub waits for ten seconds.
+const PATIENCE: Duration = Duration::from_secs(9);
 
 /// Events that the stream keeps: all of it is in Redis' memory.
 const STREAM_MAX: usize = 10_000;
