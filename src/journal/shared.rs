@@ -85,6 +85,16 @@ pub(super) struct Counts {
     pub(super) failures: Counter,
 }
 
+impl Counts {
+    /// Takes note of a batch that is safe, and of how long its write and its sync took.
+    pub(super) fn note_batch(&self, took: Duration, events: u64, bytes: u64) {
+        self.sync.record(took);
+        self.batches.increment();
+        self.events.add(events);
+        self.bytes.add(bytes);
+    }
+}
+
 /// Why nothing is taken.
 #[derive(Debug, Clone)]
 pub(crate) struct Trouble {

@@ -104,7 +104,7 @@ impl SupplyState {
     fn reason(&self) -> Shortage {
         self.shortage.clone().unwrap_or_else(|| Shortage {
             refusal: Refusal::JournalFull,
-            why: "the file of the next segment is not written yet".into(),
+            why: "the file of the next segment is not ready yet".into(),
         })
     }
 }

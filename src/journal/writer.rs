@@ -365,17 +365,16 @@ impl Writer {
             return Err(Shortage { refusal: Refusal::JournalFailed, why: "there is no segment".into() });
         };
         let written = segment.write(&mut self.gathered.buffer, first);
+        let sending = Instant::now();
         self.outcomes.send();
+        // Whoever was woken on this core may have had a turn.
+        let sending = sending.elapsed();
         let appended = written.and_then(|written| segment.sync(written));
         let took = begun.elapsed();
         self.shared.pace.end(took);
-        self.settle(appended, u64::from(self.gathered.buffer.events()))?;
-
-        let counts = &self.shared.counts;
-        counts.sync.record(took);
-        counts.batches.increment();
-        counts.events.add(u64::from(self.gathered.buffer.events()));
-        counts.bytes.add(size as u64);
+        let events = u64::from(self.gathered.buffer.events());
+        self.settle(appended, events)?;
+        self.shared.counts.note_batch(took.saturating_sub(sending), events, size as u64);
         Ok((first, offset))
     }
 
