@@ -38,10 +38,13 @@ pub(super) struct BesideAll {
     /// Write and sync of so many bytes, one after the other.
     pub(super) p50_us: Spread,
     pub(super) p99_us: Spread,
+    /// What an event waits that comes at any time, for the sync under way and the next.
+    pub(super) arrival_p99_us: Spread,
     pub(super) megabytes_per_second: Spread,
     /// Medians of the answers over those of the disk.
     pub(super) answer_p50_over: f64,
     pub(super) answer_p99_over: f64,
+    pub(super) answer_p99_over_arrival: f64,
     /// Events a second for which the disk would have the time, and the server's cores.
     pub(super) disk_limit: f64,
     pub(super) cpu_limit: f64,
@@ -98,6 +101,7 @@ impl BesideAll {
         samples.first()?;
         let spread = |value: fn(&Beside) -> f64| Spread::of(samples.iter().map(value));
         let (p50_us, p99_us) = (spread(|at| at.synced.p50_us), spread(|at| at.synced.p99_us));
+        let arrival_p99_us = spread(|at| at.synced.arrival_p99_us);
         let megabytes_per_second = spread(|at| at.synced.megabytes_per_second);
         let (batch_events, batch_bytes) = (spread(|at| at.batch_events), spread(|at| at.batch_bytes));
         let disk_limit = megabytes_per_second.median * 1e6 / (batch_bytes.median / batch_events.median);
@@ -106,11 +110,13 @@ impl BesideAll {
         Some(Self {
             answer_p50_over: answers.latency_us.p50 / p50_us.median,
             answer_p99_over: answers.latency_us.p99 / p99_us.median,
+            answer_p99_over_arrival: answers.latency_us.p99 / arrival_p99_us.median,
             rate_over_limit: answers.rate / disk_limit.min(cpu_limit),
             batch_events,
             batch_bytes,
             p50_us,
             p99_us,
+            arrival_p99_us,
             megabytes_per_second,
             disk_limit,
             cpu_limit,
@@ -129,7 +135,8 @@ mod tests {
         let after = Journal { batches: 110.0, events: 1_010.0, bytes: 8_232_960.0, cpu_us: 6_000.0 };
         assert_eq!(before.batch_bytes(&after), Some(81_920));
         assert_eq!(before.batch_bytes(&before), None);
-        before.beside(&after, Synced { p50_us: 200.0, p99_us: 400.0, megabytes_per_second: 409.6 })
+        let synced = Synced { p50_us: 200.0, p99_us: 400.0, arrival_p99_us: 640.0, megabytes_per_second: 409.6 };
+        before.beside(&after, synced)
     }
 
     fn close(value: f64, wanted: f64) -> bool {
@@ -143,6 +150,7 @@ mod tests {
         let all = BesideAll::of(&[beside()], answers).expect("a sample");
         assert!(close(all.batch_events.median, 10.0) && close(all.batch_bytes.median, 81_920.0), "{all:?}");
         assert!(close(all.answer_p50_over, 1.5) && close(all.answer_p99_over, 2.0), "{all:?}");
+        assert!(close(all.answer_p99_over_arrival, 1.25), "{all:?}");
         assert!(close(all.disk_limit, 50_000.0) && close(all.cpu_limit, 40_000.0), "{all:?}");
         assert!(close(all.rate_over_limit, 0.625), "{all:?}");
         assert!(BesideAll::of(&[], answers).is_none());

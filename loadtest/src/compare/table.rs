@@ -152,6 +152,8 @@ fn disk(size: &OfSize, part: &str, of: fn(&Row) -> Option<&Summary>) -> Vec<Vec<
         "answer ×",
         "disk p99",
         "answer ×",
+        "arrival p99",
+        "answer ×",
         "disk MB/s",
         "disk events/s",
         "CPU events/s",
@@ -167,6 +169,8 @@ fn disk(size: &OfSize, part: &str, of: fn(&Row) -> Option<&Summary>) -> Vec<Vec<
             format!("{:.2}", disk.answer_p50_over),
             Time(disk.p99_us.median).to_string(),
             format!("{:.2}", disk.answer_p99_over),
+            Time(disk.arrival_p99_us.median).to_string(),
+            format!("{:.2}", disk.answer_p99_over_arrival),
             whole(disk.megabytes_per_second.median),
             whole(disk.disk_limit),
             whole(disk.cpu_limit),
@@ -191,7 +195,8 @@ pub(super) fn notes(comparison: &Comparison) -> Vec<String> {
     if rows().flat_map(Row::summaries).any(|summary| summary.disk.is_some()) {
         notes.push(
             "Disk: write and fdatasync, one after the other, of as many bytes as the journal's batches had, right after each sample, \
-             on the server's cores. Answer ×: the answer's median, or p99, over the disk's. Disk and CPU events/s: what the disk and \
+             on the server's cores. Arrival: what an event waits that comes at any time, for the rest of the sync under way and for \
+             the next. Answer ×: the answer's median, or p99, over the disk's. Disk and CPU events/s: what the disk and \
              the server's cores would have time for; rate ×: the rate over the lesser one."
                 .to_owned(),
         );
