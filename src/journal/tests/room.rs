@@ -3,7 +3,6 @@
 use super::driven::Driven;
 use super::sim_disk::SimDisk;
 use super::{SEGMENT, tight};
-use crate::journal::disk::Disk;
 use crate::journal::{JournalError, Outcome, Settings};
 use crate::refusal::Refusal;
 
@@ -19,16 +18,12 @@ fn fill(journal: &mut Driven, from: u64) -> u64 {
     panic!("it is never full");
 }
 
-fn bytes_of_all_files(disk: &SimDisk) -> u64 {
-    disk.list().unwrap().iter().map(|name| disk.content(name).len() as u64).sum()
-}
-
 #[test]
 fn a_full_journal_refuses_and_takes_events_again_once_routes_are_done() {
     let disk = SimDisk::new(1);
     let mut journal = Driven::open(&disk).unwrap();
     let refused = fill(&mut journal, 0);
-    assert!(bytes_of_all_files(&disk) <= 8 * SEGMENT);
+    assert!(disk.used() <= 8 * SEGMENT);
     journal.wait_and_retry();
     assert!(journal.writer_is_in_trouble());
     assert_eq!(journal.read_all().unwrap().len() as u64, refused, "nothing was let go that a route needs");
@@ -41,7 +36,7 @@ fn a_full_journal_refuses_and_takes_events_again_once_routes_are_done() {
     journal.wait_and_retry();
     assert!(matches!(journal.submit(&[refused], true)[&refused], Outcome::Safe(_)));
     assert!(journal.reader().oldest().0 > 1);
-    assert!(bytes_of_all_files(&disk) <= 8 * SEGMENT);
+    assert!(disk.used() <= 8 * SEGMENT);
 }
 
 #[test]
@@ -55,8 +50,8 @@ fn history_gives_way_to_new_events() {
         journal.release_before(number + 1);
         journal.turn();
     }
-    assert!(bytes_of_all_files(&disk) <= 8 * SEGMENT);
-    assert!(bytes_of_all_files(&disk) > 5 * SEGMENT, "released segments stay while there is room");
+    assert!(disk.used() <= 8 * SEGMENT);
+    assert!(disk.used() > 5 * SEGMENT, "released segments stay while there is room");
 }
 
 #[test]

@@ -8,7 +8,6 @@ use super::driven::Driven;
 use super::sim_disk::{Fault, Operation, SimDisk};
 use crate::event::{Event, Sequence};
 use crate::journal::Outcome;
-use crate::journal::disk::Disk;
 use crate::refusal::Refusal;
 
 /// A batch takes two of these, at most: of a segment of 64 KiB it takes a quarter.
@@ -38,31 +37,30 @@ fn where_a_whole_batch_waits_it_is_written_before_the_one_before_it_is_answered(
     assert_eq!(numbers_of_safe(&told[1]), [4, 5]);
 }
 
-#[test]
-fn a_batch_that_waits_is_written_then_the_one_before_is_answered_then_it_is_synced() {
+/// What was done to the disk for the second batch of these events, and how often answers had been told until then.
+fn while_the_second_batch_is_written(events: impl IntoIterator<Item = Event>) -> Vec<(Operation, usize)> {
     let disk = SimDisk::new(1);
     let mut journal = Driven::open(&disk).unwrap();
-    journal.hand_over((0..4).map(large), true);
-    journal.commit_one();
-    let (lists_told, seen) = (journal.lists_told(), Arc::new(Mutex::new(Vec::new())));
-    let log = Arc::clone(&seen);
-    disk.watch(move |operation| log.lock().unwrap().push((operation, lists_told())));
-    journal.commit_one();
-    assert_eq!(*seen.lock().unwrap(), [(Operation::Write, 0), (Operation::Sync, 1)]);
-}
-
-#[test]
-fn an_event_larger_than_a_batch_keeps_nobody_waiting() {
-    let disk = SimDisk::new(1);
-    let mut journal = Driven::open(&disk).unwrap();
-    let giant = Event::for_test("github", None, "giant", &[], &vec![7; 3 * EVENT]);
-    journal.hand_over([large(0), large(1), giant], true);
+    journal.hand_over(events, true);
     assert!(journal.commit_one().is_empty(), "a whole batch waits");
     let (lists_told, seen) = (journal.lists_told(), Arc::new(Mutex::new(Vec::new())));
     let log = Arc::clone(&seen);
     disk.watch(move |operation| log.lock().unwrap().push((operation, lists_told())));
     journal.commit_one();
-    assert_eq!(*seen.lock().unwrap(), [(Operation::Write, 1), (Operation::Sync, 1)]);
+    std::mem::take(&mut *seen.lock().unwrap())
+}
+
+#[test]
+fn a_batch_that_waits_is_written_then_the_one_before_is_answered_then_it_is_synced() {
+    let seen = while_the_second_batch_is_written((0..4).map(large));
+    assert_eq!(seen, [(Operation::Write, 0), (Operation::Sync, 1)]);
+}
+
+#[test]
+fn an_event_larger_than_a_batch_keeps_nobody_waiting() {
+    let giant = Event::for_test("github", None, "giant", &[], &vec![7; 3 * EVENT]);
+    let seen = while_the_second_batch_is_written([large(0), large(1), giant]);
+    assert_eq!(seen, [(Operation::Write, 1), (Operation::Sync, 1)]);
 }
 
 #[test]
@@ -133,17 +131,13 @@ fn fill_a_segment(journal: &mut Driven, events: usize) {
     journal.run_errands();
 }
 
-fn bytes_of_files(disk: &SimDisk) -> u64 {
-    disk.list().unwrap().iter().map(|name| disk.content(name).len() as u64).sum()
-}
-
 #[test]
 fn while_a_whole_batch_waits_the_next_segment_is_allocated_and_else_it_is_written() {
     let disk = SimDisk::new(6);
     let mut journal = Driven::open(&disk).unwrap();
-    let before = bytes_of_files(&disk);
+    let before = disk.used();
     fill_a_segment(&mut journal, 6);
-    assert!(bytes_of_files(&disk) > before, "a file was prepared");
+    assert!(disk.used() > before, "a file was prepared");
     assert_eq!(disk.allocated(), 0, "nobody waits");
     fill_a_segment(&mut journal, 20);
     assert_eq!(disk.allocated(), SEGMENT);
@@ -190,10 +184,10 @@ fn a_file_that_the_journal_has_waited_for_is_allocated() {
 fn a_file_system_that_cannot_allocate_gets_zeros() {
     let disk = SimDisk::new(8);
     let mut journal = Driven::open(&disk).unwrap();
-    let before = bytes_of_files(&disk);
+    let before = disk.used();
     fill_a_segment(&mut journal, 20);
     assert_eq!(disk.allocated(), 0);
-    assert!(bytes_of_files(&disk) >= before + SEGMENT);
+    assert!(disk.used() >= before + SEGMENT);
 }
 
 /// Floods it. Returns what was acknowledged, by sequence.

@@ -181,6 +181,11 @@ impl SimDisk {
         self.state().violations.clone()
     }
 
+    /// Bytes that all files have together.
+    pub(super) fn used(&self) -> u64 {
+        self.state().used() as u64
+    }
+
     /// Bytes that were allocated instead of written.
     pub(super) fn allocated(&self) -> u64 {
         self.state().allocated
@@ -259,6 +264,10 @@ impl State {
             self.pending.push(change);
         }
         fault.map_or(Ok(()), fault_error)
+    }
+
+    fn used(&self) -> usize {
+        self.folder.values().map(|&inode| self.inodes[inode].now.len()).sum()
     }
 
     fn show(&mut self, operation: Operation) {
@@ -361,9 +370,8 @@ impl DiskFile for SimFile {
         state.forbid_after_failure(self.inode, "write");
         let mut fault = state.operation()?;
         let offset = offset as usize;
-        let used: usize = state.folder.values().map(|&inode| state.inodes[inode].now.len()).sum();
         let grows = (offset + bytes.len()).saturating_sub(state.inodes[self.inode].now.len());
-        if state.room.is_some_and(|room| grows > 0 && used + grows > room) {
+        if state.room.is_some_and(|room| grows > 0 && state.used() + grows > room) {
             fault = Some(Fault::NoRoom);
         }
         let length = if fault.is_some() { state.rng.usize(1..=bytes.len()) } else { bytes.len() };
@@ -391,8 +399,7 @@ impl DiskFile for SimFile {
             return Err(io::ErrorKind::Unsupported.into());
         }
         let mut fault = state.operation()?.filter(|fault| *fault != Fault::ShortWrite);
-        let used: usize = state.folder.values().map(|&inode| state.inodes[inode].now.len()).sum();
-        if state.room.is_some_and(|room| used + length as usize > room) {
+        if state.room.is_some_and(|room| state.used() + length as usize > room) {
             fault = Some(Fault::NoRoom);
         }
         // Where it fails, a part of it may be there.
